@@ -1,0 +1,36 @@
+//! The vocabulary of a gateway that speaks the Spring Cloud Gateway language.
+//!
+//! A [`RouteTable`] holds [`Route`]s in order. Each route has [`Predicate`]s that say which
+//! requests it takes, and a [`Chain`] of [`Filter`]s that edit the [`Exchange`] on the way in and
+//! on the way out. Units are built from what a route file says ([`Entry`]) and refuse what they
+//! cannot serve ([`Invalid`]); what can still go wrong while serving is a [`Failure`].
+//!
+//! Nothing in here opens a socket, reads a file or looks at a clock: the caller brings the request
+//! head, the time and the random numbers.
+
+mod answer;
+mod arguments;
+mod chain;
+mod exchange;
+mod failure;
+mod header;
+mod invalid;
+mod route;
+#[cfg(test)]
+mod testing;
+mod variables;
+
+pub mod filter;
+pub mod predicate;
+
+pub use answer::Answer;
+pub use arguments::{ArgValue, Argument, Entry, FromArguments, Shortcut, UnitSettings};
+pub use chain::{Chain, Ordered};
+pub use exchange::{Exchange, ExchangeState, FramingEdit};
+pub use failure::{Failure, Side};
+pub use filter::{Filter, Flow, Hook};
+pub use header::{HeaderField, header_value};
+pub use invalid::{Invalid, Severity, Span};
+pub use predicate::{Incoming, Predicate};
+pub use route::{MetadataValue, Route, Scheme, Target, TargetKind};
+pub use variables::Variables;

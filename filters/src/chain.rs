@@ -1,0 +1,100 @@
+//! The filters of one route in the order they run.
+
+use pingora_http::ResponseHeader;
+
+use crate::{Exchange, Failure, Filter, Flow, Hook};
+
+/// A filter and its number in the chain.
+#[derive(Debug)]
+pub struct Ordered {
+    /// Lower numbers stand further out: earlier on the way in, later on the way back.
+    pub order: i32,
+    /// The filter.
+    pub filter: Box<dyn Filter>,
+}
+
+/// The filters of one route: ascending on the way in, in reverse on the way back.
+#[derive(Debug, Default)]
+pub struct Chain {
+    steps: Box<[Ordered]>,
+    /// Positions in `steps` in the order of the way back.
+    back: Box<[usize]>,
+}
+
+impl Chain {
+    /// Numbers default filters 1, 2, … and the route's own filters 1, 2, … and sorts both stably:
+    /// the lists interleave (`filters.md` 1.1). A filter with an order of its own keeps it but uses
+    /// up its place.
+    pub fn merge(defaults: Vec<Box<dyn Filter>>, own: Vec<Box<dyn Filter>>) -> Self {
+        let numbered = |filters: Vec<Box<dyn Filter>>| {
+            (1..)
+                .zip(filters)
+                .map(|(place, filter)| Ordered { order: filter.order().unwrap_or(place), filter })
+        };
+        Self::ordered(numbered(defaults).chain(numbered(own)).collect())
+    }
+
+    /// Sorts filters stably by the numbers they come with, as routes built in code give them.
+    pub fn ordered(mut steps: Vec<Ordered>) -> Self {
+        steps.sort_by_key(|step| step.order);
+        let post_order = |at: &usize| steps.get(*at).and_then(|step| step.filter.post_order());
+        let (mut late, mut back): (Vec<usize>, Vec<usize>) =
+            (0..steps.len()).rev().partition(|at| post_order(at).is_some());
+        late.sort_by_key(post_order);
+        back.append(&mut late);
+        Self { back: back.into(), steps: steps.into() }
+    }
+
+    /// The filters with their numbers, in the order of the way in.
+    pub fn steps(&self) -> &[Ordered] {
+        &self.steps
+    }
+
+    /// Runs the way in until a filter answers.
+    ///
+    /// # Errors
+    ///
+    /// The first filter that fails ends the chain.
+    pub async fn on_request(&self, exchange: &mut Exchange<'_>) -> Result<Flow, Failure> {
+        for step in &self.steps {
+            let flow = match step.filter.on_request(exchange) {
+                Hook::Ready(outcome) => outcome?,
+                Hook::Wait(later) => later.await?,
+            };
+            if let Flow::Respond(_) = flow {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Runs the way back over the upstream's head.
+    ///
+    /// # Errors
+    ///
+    /// The first filter that fails ends the chain.
+    pub async fn on_response(
+        &self,
+        exchange: &mut Exchange<'_>,
+        head: &mut ResponseHeader,
+    ) -> Result<(), Failure> {
+        for step in self.way_back() {
+            match step.filter.on_response(exchange, head) {
+                Hook::Ready(outcome) => outcome?,
+                Hook::Wait(later) => later.await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs what must be on every answer, whoever made it.
+    pub fn on_answer(&self, exchange: &mut Exchange<'_>, head: &mut ResponseHeader) {
+        for step in self.way_back() {
+            step.filter.on_answer(exchange, head);
+        }
+    }
+
+    fn way_back(&self) -> impl Iterator<Item = &Ordered> {
+        self.back.iter().filter_map(|at| self.steps.get(*at))
+    }
+}

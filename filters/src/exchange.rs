@@ -1,0 +1,184 @@
+//! One request on its way through a route, as filters see it.
+
+use std::net::IpAddr;
+
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
+use pingora_http::RequestHeader;
+
+use crate::{Failure, HeaderField, Variables};
+
+/// How a filter asked the message to be framed upstream.
+///
+/// Framing headers are not edited in place: the body is read by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FramingEdit {
+    /// As the client sent it.
+    #[default]
+    AsSent,
+    /// `Content-Length` was removed: the body goes upstream chunked.
+    WithoutLength,
+}
+
+/// What an exchange carries from one phase to the next.
+///
+/// The caller keeps it beside the request head and lends both to an [`Exchange`] for the length of
+/// a phase, so that filters edit the head in place and nothing is copied.
+#[derive(Debug, Default)]
+pub struct ExchangeState {
+    /// What the chosen route's predicates captured.
+    pub variables: Variables,
+    /// Address of the client, after trusted proxies.
+    pub client: Option<IpAddr>,
+    /// Whether the client's `Host` goes upstream (`PreserveHostHeader`).
+    pub preserve_host: bool,
+    /// Whether a `PrefixPath` already acted; it acts once per request.
+    pub prefixed: bool,
+    /// How the request is framed upstream.
+    pub framing: FramingEdit,
+    /// The targets that path filters replaced, oldest first; feeds `X-Forwarded-Prefix`.
+    pub original_targets: Vec<Uri>,
+    /// Values one filter leaves for another, by type.
+    pub attributes: Extensions,
+}
+
+/// One request as a filter sees it: the head, editable, and what was learnt about it.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    head: &'a mut RequestHeader,
+    state: &'a mut ExchangeState,
+}
+
+impl<'a> Exchange<'a> {
+    /// Lends a request head and its state to a phase.
+    pub fn new(head: &'a mut RequestHeader, state: &'a mut ExchangeState) -> Self {
+        Self { head, state }
+    }
+
+    /// The request method.
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The raw path, as it would be sent now.
+    pub fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// The raw query without its `?`, as it would be sent now.
+    pub fn query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    /// The request's header lines.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// What the chosen route's predicates captured.
+    pub fn variables(&self) -> &Variables {
+        &self.state.variables
+    }
+
+    /// Everything that outlives this phase.
+    pub fn state(&mut self) -> &mut ExchangeState {
+        self.state
+    }
+
+    /// Replaces the raw path and keeps the query byte for byte (`filters.md` 3.1).
+    ///
+    /// A `?` or `#` inside `path` begins a query or a fragment, as it does in the reference gateway;
+    /// the fragment is dropped.
+    ///
+    /// # Errors
+    ///
+    /// A path that does not begin with `/`, or with a character no target may have.
+    pub fn set_path(&mut self, path: &str) -> Result<(), Failure> {
+        if !path.starts_with('/') {
+            return Err(Failure::Filter(format!("the new path `{path}` does not begin with `/`")));
+        }
+        let target = match self.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        self.set_target(&target)
+    }
+
+    /// Like [`Exchange::set_path`], and remembers the target it replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::set_path`].
+    pub fn rewrite_path(&mut self, path: &str) -> Result<(), Failure> {
+        let before = self.head.uri.clone();
+        self.set_path(path)?;
+        self.state.original_targets.push(before);
+        Ok(())
+    }
+
+    /// Replaces the raw query; `None` drops it with its `?`.
+    ///
+    /// # Errors
+    ///
+    /// A character no query may have.
+    pub fn set_query(&mut self, query: Option<&str>) -> Result<(), Failure> {
+        let target = match query {
+            Some(query) => format!("{}?{query}", self.path()),
+            None => self.path().to_owned(),
+        };
+        self.set_target(&target)
+    }
+
+    fn set_target(&mut self, target: &str) -> Result<(), Failure> {
+        let target = target.split_once('#').map_or(target, |(before, _)| before);
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let illegal = |byte: u8| byte <= b' ' || byte >= 0x7F || b"\"<>\\^`{|}".contains(&byte);
+        let bad_path = path.bytes().any(|byte| illegal(byte) || matches!(byte, b'[' | b']'));
+        if bad_path || query.bytes().any(illegal) || has_bad_escape(target) {
+            return Err(Failure::Filter(format!("`{target}` is not a request target")));
+        }
+        let uri = Uri::builder()
+            .path_and_query(target)
+            .build()
+            .map_err(|_| Failure::Filter(format!("`{target}` is not a request target")))?;
+        self.head.set_uri(uri);
+        Ok(())
+    }
+
+    /// Adds a header line to the request.
+    ///
+    /// # Errors
+    ///
+    /// More lines than a head can hold.
+    pub fn append_header(&mut self, name: &HeaderField, value: HeaderValue) -> Result<(), Failure> {
+        name.append_to_request(self.head, value)
+    }
+
+    /// Replaces all lines of a request header by one.
+    ///
+    /// # Errors
+    ///
+    /// More lines than a head can hold.
+    pub fn set_header(&mut self, name: &HeaderField, value: HeaderValue) -> Result<(), Failure> {
+        name.set_on_request(self.head, value)
+    }
+
+    /// Drops all lines of a request header.
+    ///
+    /// Removing `Content-Length` makes the body go upstream chunked; the other fields that frame a
+    /// message cannot be removed, the proxy writes them.
+    pub fn remove_header(&mut self, name: &HeaderField) {
+        if *name.name() == http::header::CONTENT_LENGTH {
+            self.state.framing = FramingEdit::WithoutLength;
+        } else if !name.is_framing() {
+            self.head.remove_header(name.name());
+        }
+    }
+}
+
+/// Whether a `%` is not followed by two hexadecimal digits.
+pub(crate) fn has_bad_escape(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'%', bytes).any(|at| {
+        !matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}

@@ -1,0 +1,175 @@
+//! Filters: what a route does to a request and to its answer.
+//!
+//! To add one, write `filter/<name>.rs` and add its two lines here: the module and its place in
+//! [`ALL`].
+
+mod prefix_path;
+
+use std::fmt::{Debug, Display};
+use std::pin::Pin;
+
+use pingora_http::ResponseHeader;
+
+use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
+use crate::{Answer, Entry, Exchange, Failure, Invalid};
+
+/// Every filter a route may name, in alphabetical order.
+pub const ALL: &[Definition] = &[Definition::of::<prefix_path::PrefixPath>()];
+
+/// One step in a route's chain.
+///
+/// Built once with the route table and shared by every request: it holds configuration, never a
+/// request's state. Its text form is what the admin listener shows for it, without the brackets:
+/// `PrefixPath prefix = '/v1'`.
+///
+/// Every hook is an ordinary call. One that has to wait for a store returns [`Hook::Wait`]; the
+/// others cost no allocation.
+pub trait Filter: Debug + Display + Send + Sync {
+    /// Runs before an upstream is chosen, in ascending order.
+    fn on_request<'a>(&'a self, _exchange: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
+        Hook::Ready(Ok(Flow::Continue))
+    }
+
+    /// Runs when the upstream's head arrived, in reverse order unless [`Filter::post_order`] says
+    /// otherwise. Never runs on an answer the gateway made.
+    fn on_response<'a>(
+        &'a self,
+        _exchange: &'a mut Exchange<'_>,
+        _head: &'a mut ResponseHeader,
+    ) -> Hook<'a, ()> {
+        Hook::Ready(Ok(()))
+    }
+
+    /// Runs on every answer right before it is sent, those the gateway made included, in reverse
+    /// order. For headers a client must see whatever happened, such as a renewed token.
+    fn on_answer(&self, _exchange: &mut Exchange<'_>, _head: &mut ResponseHeader) {}
+
+    /// Where the filter stands in the chain, if not at its place in the list.
+    fn order(&self) -> Option<i32> {
+        None
+    }
+
+    /// Where the filter stands on the way back. Filters that name a post order run after all
+    /// others, ascending.
+    fn post_order(&self) -> Option<i32> {
+        None
+    }
+}
+
+/// The outcome of a hook, now or later.
+pub enum Hook<'a, T> {
+    /// The hook is done.
+    Ready(Result<T, Failure>),
+    /// The hook waits for something; the caller awaits it.
+    Wait(Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>),
+}
+
+impl<T: Debug> Debug for Hook<'_, T> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready(outcome) => formatter.debug_tuple("Ready").field(outcome).finish(),
+            Self::Wait(_) => formatter.write_str("Wait"),
+        }
+    }
+}
+
+impl Hook<'_, Flow> {
+    /// Goes on with the next filter if `outcome` is fine.
+    pub fn after(outcome: Result<(), Failure>) -> Self {
+        Self::Ready(outcome.map(|()| Flow::Continue))
+    }
+}
+
+/// What a filter decided about a request.
+#[derive(Debug)]
+pub enum Flow {
+    /// Go on with the next filter.
+    Continue,
+    /// Answer now; nothing is sent upstream and no later filter runs.
+    Respond(Box<Answer>),
+}
+
+/// One row of [`ALL`]: a filter's name and how it is built from a route file.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    name: &'static str,
+    build: Build,
+}
+
+type Build = fn(&Entry, &mut UnitSettings<'_>) -> Result<Bound<Box<dyn Filter>>, Invalid>;
+
+impl Definition {
+    const fn of<F: Filter + FromArguments + 'static>() -> Self {
+        Self {
+            name: F::NAME,
+            build: |entry, settings| {
+                let boxed = |unit| -> Box<dyn Filter> { Box::new(unit) };
+                bind::<F>(entry, settings).map(|bound| bound.map(boxed))
+            },
+        }
+    }
+
+    /// The name a route file uses.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Builds the filter that `entry` names.
+///
+/// # Errors
+///
+/// An unknown name, or arguments the filter refuses. What only fails per request is a warning
+/// outside native files, and the filter that comes back fails every request.
+pub fn build(entry: &Entry, settings: &mut UnitSettings<'_>) -> Result<Box<dyn Filter>, Invalid> {
+    let Some(definition) = ALL.iter().find(|definition| definition.name == entry.name) else {
+        return Err(entry.unknown("filter", ALL.iter().map(Definition::name)));
+    };
+    Ok(match (definition.build)(entry, settings)? {
+        Bound::Unit(unit) => unit,
+        Bound::FailsPerRequest(why) => Box::new(AlwaysFails { text: entry.to_string(), why }),
+    })
+}
+
+/// Stands in for a filter of a Spring file that the reference gateway loads and that fails there
+/// on every request.
+#[derive(Debug)]
+struct AlwaysFails {
+    text: String,
+    why: String,
+}
+
+impl Display for AlwaysFails {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Filter for AlwaysFails {
+    fn on_request<'a>(&'a self, _: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
+        Hook::Ready(Err(Failure::Filter(self.why.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check_filter_table;
+
+    /// Every file of the folder: a file that is not listed in [`ALL`] fails the count.
+    const SOURCES: &[(&str, &str)] = &[("PrefixPath", include_str!("filter/prefix_path.rs"))];
+
+    #[test]
+    fn every_header_table_tells_the_truth() {
+        for (name, source) in SOURCES {
+            assert!(ALL.iter().any(|definition| definition.name == *name), "{name} is not listed");
+            check_filter_table(source);
+        }
+        assert_eq!(SOURCES.len(), ALL.len());
+    }
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(ALL.iter().map(Definition::name).is_sorted_by(|a, b| a < b));
+    }
+}

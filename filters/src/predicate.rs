@@ -1,0 +1,216 @@
+//! Predicates: which requests a route takes.
+//!
+//! To add one, write `predicate/<name>.rs` and add its two lines here: the module and its place in
+//! [`ALL`].
+
+mod incoming;
+
+mod method;
+
+use std::fmt::{Debug, Display};
+
+use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
+use crate::{Entry, Failure, Invalid, Variables};
+
+pub use incoming::{Choices, Incoming, RequestPath};
+
+/// Every predicate a route may name, in alphabetical order.
+pub const ALL: &[Definition] = &[Definition::of::<method::Method>()];
+
+/// A condition on a request.
+///
+/// Pure: it changes nothing and has no state. Its text form is the one the reference gateway shows:
+/// `Methods: [GET, PUT]`.
+pub trait Predicate: Debug + Display + Send + Sync {
+    /// Whether the request meets the condition.
+    ///
+    /// # Errors
+    ///
+    /// The condition cannot be evaluated, for example because a pattern ran into its limit. The
+    /// route counts as not matching; the error is raised only if no other route matches.
+    fn matches(&self, incoming: &Incoming<'_>) -> Result<bool, Failure>;
+
+    /// Adds what the condition captured; called for the chosen route only, so that nothing leaks
+    /// from routes that were rejected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Predicate::matches`].
+    fn capture(&self, _incoming: &Incoming<'_>, _into: &mut Variables) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The names [`Predicate::capture`] may set.
+    fn variables(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// What the route index may rely on.
+    fn hint(&self) -> Hint<'_> {
+        Hint::None
+    }
+}
+
+/// What every request that meets a predicate has in common.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Hint<'a> {
+    /// Nothing the index can use.
+    None,
+    /// The method is one of these.
+    Methods(MethodSet),
+    /// The path has one of these shapes.
+    Paths(&'a [Shape]),
+    /// The host, read label by label from the right, has one of these shapes.
+    Hosts(&'a [Shape]),
+    /// The predicate is true only if its weight group chose its route.
+    Weight {
+        /// Name of the group.
+        group: &'a str,
+        /// Share of the route within the group.
+        weight: i32,
+    },
+}
+
+/// What every text that a pattern matches has in common: its pieces up to the first `**`.
+///
+/// A shape may admit more than its pattern, never less.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// The leading pieces.
+    pub pieces: Vec<Piece>,
+    /// Whether further pieces may follow.
+    pub open: bool,
+}
+
+/// One piece of a [`Shape`]: a path segment or a host label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Exactly this text, after decoding.
+    Literal(String),
+    /// Any one piece, the empty one included.
+    Any,
+}
+
+/// A set of the eight standard methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MethodSet(u8);
+
+impl MethodSet {
+    /// Every method, standard or not.
+    pub const ANY: Self = Self(u8::MAX);
+
+    const STANDARD: [http::Method; 8] = [
+        http::Method::GET,
+        http::Method::HEAD,
+        http::Method::POST,
+        http::Method::PUT,
+        http::Method::PATCH,
+        http::Method::DELETE,
+        http::Method::OPTIONS,
+        http::Method::TRACE,
+    ];
+
+    /// The set of one method; empty for a method outside the eight.
+    pub fn of(method: &http::Method) -> Self {
+        let at = Self::STANDARD.iter().position(|standard| standard == method);
+        Self(at.map_or(0, |at| 1 << at))
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the sets share a method.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// One row of [`ALL`]: a predicate's name and how it is built from a route file.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    name: &'static str,
+    build: Build,
+}
+
+type Build = fn(&Entry, &mut UnitSettings<'_>) -> Result<Bound<Box<dyn Predicate>>, Invalid>;
+
+impl Definition {
+    const fn of<P: Predicate + FromArguments + 'static>() -> Self {
+        Self {
+            name: P::NAME,
+            build: |entry, settings| {
+                let boxed = |unit| -> Box<dyn Predicate> { Box::new(unit) };
+                bind::<P>(entry, settings).map(|bound| bound.map(boxed))
+            },
+        }
+    }
+
+    /// The name a route file uses.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Builds the predicate that `entry` names.
+///
+/// # Errors
+///
+/// An unknown name, or arguments the predicate refuses.
+pub fn build(
+    entry: &Entry,
+    settings: &mut UnitSettings<'_>,
+) -> Result<Box<dyn Predicate>, Invalid> {
+    let Some(definition) = ALL.iter().find(|definition| definition.name == entry.name) else {
+        return Err(entry.unknown("predicate", ALL.iter().map(Definition::name)));
+    };
+    Ok(match (definition.build)(entry, settings)? {
+        Bound::Unit(unit) => unit,
+        Bound::FailsPerRequest(why) => Box::new(AlwaysFails { text: entry.to_string(), why }),
+    })
+}
+
+/// Stands in for a predicate of a Spring file whose evaluation fails in the reference gateway.
+#[derive(Debug)]
+struct AlwaysFails {
+    text: String,
+    why: String,
+}
+
+impl Display for AlwaysFails {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Predicate for AlwaysFails {
+    fn matches(&self, _: &Incoming<'_>) -> Result<bool, Failure> {
+        Err(Failure::Predicate(self.why.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check_predicate_table;
+
+    /// Every file of the folder: a file that is not listed in [`ALL`] fails the count.
+    const SOURCES: &[(&str, &str)] = &[("Method", include_str!("predicate/method.rs"))];
+
+    #[test]
+    fn every_header_table_tells_the_truth() {
+        for (name, source) in SOURCES {
+            assert!(ALL.iter().any(|definition| definition.name == *name), "{name} is not listed");
+            check_predicate_table(source);
+        }
+        assert_eq!(SOURCES.len(), ALL.len());
+    }
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(ALL.iter().map(Definition::name).is_sorted_by(|a, b| a < b));
+    }
+}

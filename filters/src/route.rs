@@ -1,0 +1,47 @@
+//! Routes, and the table that chooses one for a request.
+
+mod target;
+
+use std::sync::Arc;
+
+use crate::{Chain, Predicate, Span};
+
+pub use target::{Scheme, Target, TargetKind};
+
+/// What a route's `metadata` may hold, with the types of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetadataValue {
+    /// Nothing after the key.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<MetadataValue>),
+    /// A map, in the order it is written.
+    Map(Vec<(String, MetadataValue)>),
+}
+
+/// One route: which requests it takes, what it does to them and where it sends them.
+#[derive(Debug)]
+pub struct Route {
+    /// The route's name: in metrics, logs and the admin listener.
+    pub id: Arc<str>,
+    /// Routes with a lower number are tried first; equal numbers keep the order of the file.
+    pub order: i32,
+    /// Where requests go.
+    pub target: Target,
+    /// Conditions that must all hold, in the order they are asked.
+    pub predicates: Vec<Box<dyn Predicate>>,
+    /// The filters, default filters included.
+    pub chain: Chain,
+    /// Free values, some of which the gateway reads (`predicates.md` 2.9). Keys are exact.
+    pub metadata: Vec<(String, MetadataValue)>,
+    /// Where the route stands in its file; `None` for routes built in code.
+    pub span: Option<Span>,
+}

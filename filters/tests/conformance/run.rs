@@ -1,0 +1,270 @@
+//! Runs one case.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http::HeaderMap;
+use pingora_http::{RequestHeader, ResponseHeader};
+use tollgate_filters::{
+    Answer, ArgValue, Argument, Chain, Entry, Exchange, ExchangeState, Failure, Filter, Flow,
+    Incoming, Invalid, Predicate, Span, UnitSettings, Variables, filter, predicate,
+};
+
+use super::case::{Case, Probe, Value, Written};
+
+type Outcome = Result<(), String>;
+
+/// Runs a case as a Spring file and as a native one.
+pub(crate) fn check(case: &Case) -> Outcome {
+    check_as(case, false).map_err(|problem| format!("in a Spring file: {problem}"))?;
+    check_as(case, true).map_err(|problem| format!("in a native file: {problem}"))
+}
+
+struct Units {
+    predicates: Vec<Box<dyn Predicate>>,
+    chain: Chain,
+}
+
+fn check_as(case: &Case, strict: bool) -> Outcome {
+    let refusal =
+        if strict { case.native.as_ref().or(case.invalid.as_ref()) } else { case.invalid.as_ref() };
+    let units = match (build(case, strict), refusal) {
+        (Ok(_), Some(part)) => return Err(format!("loads, but should say `{part}`")),
+        (Err(problem), Some(part)) if problem.to_string().contains(part) => return Ok(()),
+        (Err(problem), Some(part)) => return Err(format!("says `{problem}`, not `{part}`")),
+        (Err(problem), None) => return Err(format!("is refused: {problem}")),
+        (Ok(units), None) => units,
+    };
+    for probe in &case.requests {
+        check_probe(&units.predicates, probe)
+            .map_err(|problem| format!("{}: {problem}", probe.request))?;
+    }
+    match &case.request {
+        Some(request) => check_exchange(case, &units, request),
+        None => Ok(()),
+    }
+}
+
+fn build(case: &Case, strict: bool) -> Result<Units, Invalid> {
+    let base = if strict { UnitSettings::native("r") } else { UnitSettings::spring("r") };
+    let mut settings = UnitSettings {
+        host_include_port: case.settings.include_port.unwrap_or(true),
+        optional_trailing_slash: case.settings.optional_trailing_slash,
+        base_path: &case.settings.base_path,
+        original_status_header: case.settings.original_status_header.as_deref(),
+        ..base
+    };
+    let mut predicates = Vec::new();
+    for written in &case.predicates {
+        predicates.push(predicate::build(&entry(written, true)?, &mut settings)?);
+    }
+    let variables: Vec<String> = predicates
+        .iter()
+        .flat_map(|predicate| predicate.variables())
+        .map(str::to_owned)
+        .chain(case.variables.keys().cloned())
+        .collect();
+    settings.variables = &variables;
+    let mut filters = |list: &[Written]| -> Result<Vec<Box<dyn Filter>>, Invalid> {
+        list.iter().map(|written| filter::build(&entry(written, false)?, &mut settings)).collect()
+    };
+    let defaults = filters(&case.default_filters)?;
+    let own = filters(&case.filters)?;
+    Ok(Units { predicates, chain: Chain::merge(defaults, own) })
+}
+
+fn entry(written: &Written, is_predicate: bool) -> Result<Entry, Invalid> {
+    let span = Span::default();
+    match written {
+        Written::Shortcut(text) if is_predicate => Entry::predicate_shortcut(text, span),
+        Written::Shortcut(text) => Ok(Entry::filter_shortcut(text, span)),
+        Written::Expanded { name, args } => {
+            let arguments = args
+                .iter()
+                .flatten()
+                .map(|(key, value)| Argument {
+                    key: Some(key.clone()),
+                    value: match value {
+                        Value::Text(text) => ArgValue::Text(text.clone()),
+                        Value::List(texts) => ArgValue::List(texts.clone()),
+                    },
+                    span,
+                })
+                .collect();
+            Ok(Entry { name: name.clone(), arguments, span })
+        }
+    }
+}
+
+fn check_probe(predicates: &[Box<dyn Predicate>], probe: &Probe) -> Outcome {
+    let head = request_head(&probe.request)?;
+    let mut incoming = Incoming::new(&head);
+    incoming.client = probe.client.as_ref().map(|text| text.parse().unwrap());
+    incoming.now_nanos = probe
+        .now
+        .as_ref()
+        .map_or(0, |text| text.parse::<jiff::Timestamp>().unwrap().as_nanosecond());
+    let mut found = "yes";
+    for predicate in predicates {
+        match predicate.matches(&incoming) {
+            Ok(true) => {}
+            Ok(false) => found = "no",
+            Err(_) => found = "error",
+        }
+        if found != "yes" {
+            break;
+        }
+    }
+    if found != probe.matches {
+        return Err(format!("matches: {found}, expected {}", probe.matches));
+    }
+    let mut variables = Variables::new();
+    if found == "yes" {
+        for predicate in predicates {
+            predicate.capture(&incoming, &mut variables).map_err(|failure| failure.to_string())?;
+        }
+    }
+    let captured = variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let captured: std::collections::BTreeMap<_, _> = captured.collect();
+    if captured != probe.variables {
+        return Err(format!("captured {captured:?}, expected {:?}", probe.variables));
+    }
+    Ok(())
+}
+
+fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
+    let mut head = request_head(request)?;
+    let mut state = ExchangeState::default();
+    for (name, value) in &case.variables {
+        state.variables.set(&name.as_str().into(), value.clone());
+    }
+    let incoming = Incoming::new(&head);
+    for predicate in &units.predicates {
+        if predicate.matches(&incoming) != Ok(true) {
+            return Err("the request does not match".to_owned());
+        }
+        predicate
+            .capture(&incoming, &mut state.variables)
+            .map_err(|failure| failure.to_string())?;
+    }
+    let mut exchange = Exchange::new(&mut head, &mut state);
+    let flow = now(units.chain.on_request(&mut exchange));
+    let client = match (flow, case.fails.as_deref()) {
+        (Err(_), Some("request")) => return Ok(()),
+        (Err(failure), _) => return Err(failure.to_string()),
+        (Ok(_), Some("request")) => return Err("does not fail".to_owned()),
+        (Ok(Flow::Respond(answer)), _) if case.upstream.is_some() => {
+            return Err(format!("answers {} without asking the upstream", answer.status));
+        }
+        (Ok(Flow::Respond(answer)), _) => short_answer(*answer),
+        (Ok(Flow::Continue), _) => {
+            case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;
+            match upstream_answers(case, units, &mut head, &mut state)? {
+                Some(response) => response,
+                None => return Ok(()),
+            }
+        }
+    };
+    case.client
+        .as_ref()
+        .map_or(Ok(()), |expected| check_lines(expected, client.status.as_str(), &client.headers))
+}
+
+/// Runs the way back; `None` if it failed as the case expects.
+fn upstream_answers(
+    case: &Case,
+    units: &Units,
+    head: &mut RequestHeader,
+    state: &mut ExchangeState,
+) -> Result<Option<ResponseHeader>, String> {
+    let mut response = response_head(case.response.as_deref().unwrap_or("200"));
+    let mut exchange = Exchange::new(head, state);
+    match (now(units.chain.on_response(&mut exchange, &mut response)), case.fails.as_deref()) {
+        (Err(_), Some("response")) => Ok(None),
+        (Err(failure), _) => Err(failure.to_string()),
+        (Ok(()), Some("response")) => Err("does not fail".to_owned()),
+        (Ok(()), _) => Ok(Some(response)),
+    }
+}
+
+fn check_request(expected: &str, head: &RequestHeader) -> Outcome {
+    let target = String::from_utf8_lossy(head.raw_path());
+    check_lines(expected, &format!("{} {target}", head.method), &head.headers)
+}
+
+/// Compares a first line, and for each header named all of its values.
+fn check_lines(expected: &str, first: &str, headers: &HeaderMap) -> Outcome {
+    let mut lines = expected.lines();
+    let wanted = lines.next().unwrap_or_default();
+    if wanted != first {
+        return Err(format!("`{first}`, expected `{wanted}`"));
+    }
+    let mut named: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let (name, value) = match line.strip_prefix('-') {
+            Some(name) => (name, None),
+            None => line.split_once(':').map(|(name, value)| (name, Some(value.trim()))).unwrap(),
+        };
+        match named.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, values)) => values.extend(value),
+            None => named.push((name, value.into_iter().collect())),
+        }
+    }
+    for (name, wanted) in named {
+        let values: Vec<String> = headers.get_all(name).iter().map(latin1).collect();
+        if values != wanted {
+            return Err(format!("{name} is {values:?}, expected {wanted:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn latin1(value: &http::HeaderValue) -> String {
+    value.as_bytes().iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn request_head(text: &str) -> Result<RequestHeader, String> {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let (method, target) = match first.split_once(' ') {
+        Some((method, target)) if !method.starts_with('/') => (method, target),
+        _ => ("GET", first),
+    };
+    let mut head =
+        RequestHeader::build(method, target.as_bytes(), None).map_err(|error| error.to_string())?;
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        head.append_header(name.to_owned(), value.trim()).unwrap();
+    }
+    Ok(head)
+}
+
+fn response_head(text: &str) -> ResponseHeader {
+    let mut lines = text.lines();
+    let status: u16 = lines.next().unwrap_or("200").parse().unwrap();
+    let mut head = ResponseHeader::build(status, None).unwrap();
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        head.append_header(name.to_owned(), value.trim()).unwrap();
+    }
+    head
+}
+
+fn short_answer(answer: Answer) -> ResponseHeader {
+    let mut head = ResponseHeader::build(answer.status, None).unwrap();
+    for (name, value) in answer.headers {
+        head.append_header(name.spelling().to_owned(), value).unwrap();
+    }
+    head
+}
+
+/// Drives a future of filters that do not wait.
+fn now<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => {
+            panic!("a filter waits")
+        }
+    }
+}
