@@ -32,5 +32,5 @@ pub use filter::{Filter, Flow, Hook};
 pub use header::{HeaderField, header_value};
 pub use invalid::{Invalid, Severity, Span};
 pub use predicate::{Incoming, Predicate};
-pub use route::{MetadataValue, Route, Scheme, Target, TargetKind};
+pub use route::{MetadataValue, Route, RouteTable, Scheme, Target, TargetKind};
 pub use variables::Variables;

@@ -1,11 +1,14 @@
 //! Routes, and the table that chooses one for a request.
 
+mod index;
+mod table;
 mod target;
 
 use std::sync::Arc;
 
 use crate::{Chain, Predicate, Span};
 
+pub use table::RouteTable;
 pub use target::{Scheme, Target, TargetKind};
 
 /// What a route's `metadata` may hold, with the types of the file.

@@ -1,0 +1,95 @@
+//! From what happened to what is told: Pingora's errors to failures, and a finished request to the
+//! access log and the metrics.
+
+use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
+use tollgate_filters::Failure;
+
+use super::Gateway;
+use super::context::Context;
+use crate::clock;
+use crate::telemetry::access_log::Line;
+use crate::telemetry::timer::Outcome;
+
+/// What a framework error means to the client; `None` if the client is gone.
+pub(super) fn failure_of(error: &Error) -> Option<Failure> {
+    let text = || error.etype().as_str().to_owned();
+    match error.esource() {
+        ErrorSource::Downstream => match error.etype() {
+            ErrorType::InvalidHTTPHeader => Some(Failure::BadFraming("a header field is not allowed")),
+            _ => None,
+        },
+        ErrorSource::Internal | ErrorSource::Unset => Some(match error.etype() {
+            ErrorType::InvalidHTTPHeader => Failure::Filter(text()),
+            _ => upstream_failure(error.etype(), text()),
+        }),
+        ErrorSource::Upstream => Some(upstream_failure(error.etype(), text())),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the framework's and may grow")]
+fn upstream_failure(kind: &ErrorType, text: String) -> Failure {
+    match kind {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => {
+            Failure::ConnectTimeout(text)
+        }
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::UpstreamTimeout(text),
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::BindError
+        | ErrorType::SocketError => Failure::UpstreamRefused(text),
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSWantX509Lookup
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError => Failure::UpstreamTls(text),
+        ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
+            Failure::UpstreamReset(text)
+        }
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error | ErrorType::InvalidH2 => {
+            Failure::UpstreamProtocol(text)
+        }
+        _ => Failure::UpstreamProtocol(text),
+    }
+}
+
+impl Gateway {
+    /// Writes a finished request into the access log and the route's timer.
+    pub(super) fn record(&self, session: &Session, error: Option<&Error>, context: &mut Context) {
+        let now = clock::now();
+        let took = now.duration_since(context.started);
+        let status = session
+            .response_written()
+            .map_or(context.status, |head| head.status.as_u16());
+        // A client that left in the middle is not a failure of the gateway.
+        if let (None, Some(error)) = (&context.failure, error) {
+            context.failure = failure_of(error);
+        }
+        if let Some(plan) = context.plan() {
+            let head_took = context.head_ready.map_or(took, |at| at.duration_since(context.started));
+            let outcome = Outcome::new(status, context.method());
+            if status != 0 {
+                plan.timer.record(outcome, head_took, self.shared.metrics.uptime());
+            }
+        }
+        let upstream_duration = context
+            .upstream_started
+            .zip(context.upstream_ended)
+            .map(|(from, to)| to.duration_since(from));
+        self.access_log.log(&Line {
+            unix_nanos: clock::unix_nanos() - i128::try_from(took.as_nanos()).unwrap_or_default(),
+            route: context.route_id(),
+            method: context.method().as_str(),
+            path: context.path(),
+            status,
+            code: context.failure.as_ref().map(Failure::code),
+            bytes_out: session.body_bytes_sent(),
+            duration: took,
+            upstream: context.upstream,
+            upstream_duration,
+            attempts: context.attempts,
+            client: context.state.client,
+            trace_id: context.trace_id(),
+        });
+    }
+}
