@@ -8,9 +8,12 @@
 //! Nothing in here opens a socket, reads a file or looks at a clock: the caller brings the request
 //! head, the time and the random numbers.
 
+mod address;
 mod answer;
 mod arguments;
 mod chain;
+mod date_time;
+mod digits;
 mod exchange;
 mod failure;
 mod header;
@@ -19,6 +22,7 @@ mod route;
 #[cfg(test)]
 mod testing;
 mod variables;
+mod weights;
 
 pub mod filter;
 pub mod predicate;
@@ -34,3 +38,4 @@ pub use invalid::{Invalid, Severity, Span};
 pub use predicate::{Incoming, Predicate};
 pub use route::{MetadataValue, Route, Scheme, Target, TargetKind};
 pub use variables::Variables;
+pub use weights::WeightTable;
