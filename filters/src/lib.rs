@@ -21,6 +21,7 @@ mod testing;
 mod variables;
 
 pub mod filter;
+pub mod java_regex;
 pub mod predicate;
 
 pub use answer::Answer;
