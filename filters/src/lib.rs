@@ -25,6 +25,7 @@ mod variables;
 mod weights;
 
 pub mod filter;
+pub mod java_regex;
 pub mod predicate;
 
 pub use answer::Answer;
