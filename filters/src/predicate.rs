@@ -4,11 +4,15 @@
 //! [`ALL`].
 
 mod incoming;
+mod late_pattern;
 
 mod after;
 mod before;
 mod between;
+mod cookie;
+mod header;
 mod method;
+mod query;
 mod remote_addr;
 mod weight;
 
@@ -24,7 +28,10 @@ pub const ALL: &[Definition] = &[
     Definition::of::<after::After>(),
     Definition::of::<before::Before>(),
     Definition::of::<between::Between>(),
+    Definition::of::<cookie::Cookie>(),
+    Definition::of::<header::Header>(),
     Definition::of::<method::Method>(),
+    Definition::of::<query::Query>(),
     Definition::of::<remote_addr::RemoteAddr>(),
     Definition::of::<weight::Weight>(),
 ];
@@ -223,7 +230,10 @@ mod tests {
         ("After", include_str!("predicate/after.rs")),
         ("Before", include_str!("predicate/before.rs")),
         ("Between", include_str!("predicate/between.rs")),
+        ("Cookie", include_str!("predicate/cookie.rs")),
+        ("Header", include_str!("predicate/header.rs")),
         ("Method", include_str!("predicate/method.rs")),
+        ("Query", include_str!("predicate/query.rs")),
         ("RemoteAddr", include_str!("predicate/remote_addr.rs")),
         ("Weight", include_str!("predicate/weight.rs")),
     ];

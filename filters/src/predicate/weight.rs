@@ -21,7 +21,7 @@ use crate::{Failure, Invalid};
 #[derive(Debug)]
 pub(super) struct Weight {
     group: String,
-    weight: i32,
+    share: i32,
     route: Arc<str>,
 }
 
@@ -47,7 +47,7 @@ impl FromArguments for Weight {
             let message = format!("`weight.weight`: `{}` is less than 0", config.weight);
             return Err(Invalid::argument("weight.weight", message));
         }
-        Ok(Self { group: config.group, weight: config.weight, route: settings.route_id.into() })
+        Ok(Self { group: config.group, share: config.weight, route: settings.route_id.into() })
     }
 }
 
@@ -57,13 +57,13 @@ impl Predicate for Weight {
     }
 
     fn hint(&self) -> Hint<'_> {
-        Hint::Weight { group: &self.group, weight: self.weight }
+        Hint::Weight { group: &self.group, weight: self.share }
     }
 }
 
 impl fmt::Display for Weight {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Weight: {} {}", self.group, self.weight)
+        write!(formatter, "Weight: {} {}", self.group, self.share)
     }
 }
 
