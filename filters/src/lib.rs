@@ -8,9 +8,12 @@
 //! Nothing in here opens a socket, reads a file or looks at a clock: the caller brings the request
 //! head, the time and the random numbers.
 
+mod address;
 mod answer;
 mod arguments;
 mod chain;
+mod date_time;
+mod digits;
 mod exchange;
 mod failure;
 mod header;
@@ -19,8 +22,10 @@ mod route;
 #[cfg(test)]
 mod testing;
 mod variables;
+mod weights;
 
 pub mod filter;
+pub mod java_regex;
 pub mod predicate;
 
 pub use answer::Answer;
@@ -34,3 +39,4 @@ pub use invalid::{Invalid, Severity, Span};
 pub use predicate::{Incoming, Predicate};
 pub use route::{MetadataValue, Route, RouteTable, Scheme, Target, TargetKind};
 pub use variables::Variables;
+pub use weights::WeightTable;
