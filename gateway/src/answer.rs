@@ -1,6 +1,5 @@
 //! The only place that writes an answer that did not come from an upstream.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -31,7 +30,8 @@ pub struct Outgoing {
 ///
 /// A head that cannot be built, which cannot happen with these names and values.
 pub fn problem(failure: &Failure, path: &str) -> Result<Outgoing> {
-    let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reason = status.canonical_reason().unwrap_or("Error");
     let body = json!({
         "timestamp": timestamp(),
@@ -91,10 +91,8 @@ fn timestamp() -> String {
 /// Names one error answer, so that a client's report leads to the log.
 fn request_id() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
-    let mut id = String::with_capacity(24);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    drop(write!(id, "{:08x}-{count}", std::process::id()));
-    id
+    format!("{:08x}-{count}", std::process::id())
 }
 
 /// An answer a filter made.

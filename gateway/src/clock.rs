@@ -4,14 +4,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Time that only goes forward, for measuring.
 #[expect(clippy::disallowed_methods, reason = "this is the clock the others are told to take")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock; negative before it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock the others are told to take")]
-pub fn unix_nanos() -> i128 {
-    let nanos = |duration: std::time::Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
+pub(crate) fn unix_nanos() -> i128 {
+    let nanos =
+        |duration: std::time::Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => nanos(since),
         Err(before) => -nanos(before.duration()),

@@ -6,6 +6,7 @@ pub mod guard;
 mod outcome;
 mod routing;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use bytes::Bytes;
 use http::{HeaderName, Uri, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use tollgate_filters::{Exchange, Failure, FramingEdit};
+use tollgate_filters::{Failure, FramingEdit};
 
 use self::context::Context;
 use self::forwarding::Downstream;
@@ -48,7 +49,7 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.shared.metrics.in_flight.clone())
+        Context::new(self.shared.metrics.in_flight().clone())
     }
 
     /// No modules: response compression is not ours to add.
@@ -65,11 +66,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(
-        &self,
-        _: &mut Session,
-        context: &mut Context,
-    ) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         let attempt = context.attempts;
         context.attempts += 1;
         context.upstream_started.get_or_insert_with(clock::now);
@@ -78,13 +75,11 @@ impl ProxyHttp for Gateway {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
         let attempt = usize::try_from(attempt).unwrap_or(usize::MAX);
-        match destination.peer(attempt, silence) {
-            Some(peer) => Ok(peer),
-            None => {
-                let host = destination.upstream.host().to_owned();
-                Err(context.fail(Failure::UpstreamDns(host)))
-            }
+        if let Some(peer) = destination.peer(attempt, silence) {
+            return Ok(peer);
         }
+        let host = destination.upstream.host().to_owned();
+        Err(context.fail(Failure::UpstreamDns(host)))
     }
 
     fn fail_to_connect(
@@ -132,7 +127,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         _: bool,
         peer: &HttpPeer,
-        _: std::os::unix::io::RawFd,
+        _: RawFd,
         _: Option<&pingora_core::protocols::Digest>,
         context: &mut Context,
     ) -> Result<()> {
@@ -192,7 +187,7 @@ impl ProxyHttp for Gateway {
         }
         context.upstream_answered();
         if head.status.as_u16() != 101 {
-            drop_hop_by_hop(head)?;
+            drop_hop_by_hop(head);
             let outcome = context.on_response(session.req_header_mut(), head).await;
             if let Err(failure) = outcome {
                 return Err(context.fail(failure));
@@ -261,7 +256,8 @@ impl Gateway {
         } else {
             Some(timeouts.client_keep_alive.as_secs().max(1))
         };
-        let silence = if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read };
+        let silence =
+            if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read };
         // Pingora turns keep-alive off for ambiguous or old messages; that must stay.
         if session.get_keepalive().is_some() {
             session.set_keepalive(keepalive);
@@ -321,7 +317,7 @@ fn to_origin_form(request: &mut RequestHeader) {
 }
 
 /// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
-fn drop_hop_by_hop(head: &mut ResponseHeader) -> Result<()> {
+fn drop_hop_by_hop(head: &mut ResponseHeader) {
     let nominated: Vec<HeaderName> = head
         .headers
         .get_all(header::CONNECTION)
@@ -334,7 +330,6 @@ fn drop_hop_by_hop(head: &mut ResponseHeader) -> Result<()> {
     for name in nominated.iter().chain(&HOP_BY_HOP) {
         head.remove_header(name);
     }
-    Ok(())
 }
 
 static HOP_BY_HOP: [HeaderName; 8] = [

@@ -218,14 +218,12 @@ fn folders(path: &Path) -> Vec<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut folders = vec![parent(path)];
-    if let Ok(target) = fs::canonicalize(path) {
-        let target = parent(&target);
-        if fs::canonicalize(&folders[0]).ok().as_ref() != Some(&target) {
-            folders.push(target);
-        }
+    let own = parent(path);
+    let linked = fs::canonicalize(path).ok().map(|target| parent(&target));
+    match linked {
+        Some(linked) if fs::canonicalize(&own).ok().as_ref() != Some(&linked) => vec![own, linked],
+        _ => vec![own],
     }
-    folders
 }
 
 fn what(kind: EventKind) -> Option<Changed> {
@@ -253,7 +251,7 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 fn follow(file: &RouteFile, signals: &Receiver<Signal>, mut watcher: RecommendedWatcher) {
-    let mut watched = folders(&file.path);
+    let mut known_folders = folders(&file.path);
     let mut seen = stamp(&file.path);
     let mut last_refresh = crate::clock::now();
     loop {
@@ -277,13 +275,13 @@ fn follow(file: &RouteFile, signals: &Receiver<Signal>, mut watcher: Recommended
         }
         // A symlink swap may lead to another folder.
         let folders = folders(&file.path);
-        if folders != watched {
-            for folder in folders.iter().filter(|folder| !watched.contains(folder)) {
+        if folders != known_folders {
+            for folder in folders.iter().filter(|folder| !known_folders.contains(folder)) {
                 if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
                     tracing::warn!(%error, "the route file is looked at every two seconds only");
                 }
             }
-            watched = folders;
+            known_folders = folders;
         }
         let now = crate::clock::now();
         if now.duration_since(last_refresh) >= crate::upstream::RESOLVE_EVERY {

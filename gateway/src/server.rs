@@ -72,7 +72,13 @@ const BACKLOG: i32 = 65_535;
 
 impl Listener {
     /// A gateway behind a bound address. `http2` also takes HTTP/2 with prior knowledge.
-    pub fn new(socket: StdListener, gateway: Gateway, http2: bool, idle: Duration, workers: usize) -> Self {
+    pub fn new(
+        socket: StdListener,
+        gateway: Gateway,
+        http2: bool,
+        idle: Duration,
+        workers: usize,
+    ) -> Self {
         let configuration = ServerConf {
             threads: workers,
             max_retries: MAX_ATTEMPTS,

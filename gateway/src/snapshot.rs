@@ -38,7 +38,7 @@ pub struct Snapshot {
     /// Headers dropped from requests beside those the proxy drops.
     pub hop_by_hop: Vec<HeaderName>,
     /// One plan for each route, in the order of the table.
-    plans: Vec<Plan>,
+    pub plans: Vec<Plan>,
 }
 
 /// How a route's requests reach their upstream.
@@ -62,7 +62,7 @@ pub struct Destination {
     /// What goes into `Host` unless the client's is preserved.
     pub host: HeaderValue,
     /// Connection settings, all but the address.
-    peer: HttpPeer,
+    pub template: HttpPeer,
     /// Whether only WebSocket handshakes are proxied (`ws:` and `wss:` routes).
     pub needs_upgrade: bool,
 }
@@ -72,7 +72,7 @@ impl Destination {
     /// address.
     pub fn peer(&self, attempt: usize, silence: Option<Duration>) -> Option<Box<HttpPeer>> {
         let address = self.upstream.address(attempt)?;
-        let mut peer = Box::new(self.peer.clone());
+        let mut peer = Box::new(self.template.clone());
         peer._address = address.into();
         peer.options.read_timeout = silence;
         Some(peer)
@@ -182,7 +182,7 @@ impl Destination {
             host: HeaderValue::from_str(&host_text)
                 .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
             upstream,
-            peer,
+            template: peer,
             needs_upgrade,
         }
     }

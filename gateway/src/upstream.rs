@@ -76,6 +76,9 @@ pub struct Upstreams {
     known: Mutex<HashMap<(String, u16), Weak<Upstream>>>,
 }
 
+/// Upstreams by host and port.
+pub type Prepared = HashMap<(String, u16), Arc<Upstream>>;
+
 /// How long a load waits for names; later answers are taken in the background.
 const LOAD_WAIT: Duration = Duration::from_secs(2);
 
@@ -89,7 +92,7 @@ impl Upstreams {
     pub fn prepare(
         &self,
         wanted: impl IntoIterator<Item = (String, u16)>,
-    ) -> (HashMap<(String, u16), Arc<Upstream>>, Vec<(String, String)>) {
+    ) -> (Prepared, Vec<(String, String)>) {
         let mut prepared = HashMap::new();
         let mut unresolved = Vec::new();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,8 +186,7 @@ mod tests {
 
     #[test]
     fn tells_which_name_has_no_address() {
-        let (prepared, failed) =
-            Upstreams::default().prepare([("name.invalid".to_owned(), 80)]);
+        let (prepared, failed) = Upstreams::default().prepare([("name.invalid".to_owned(), 80)]);
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].0, "name.invalid");
         assert_eq!(prepared[&("name.invalid".to_owned(), 80)].address(0), None);

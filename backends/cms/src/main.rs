@@ -1,2 +1,2 @@
 /// Entry point.
-fn main(){}
+fn main() {}

@@ -6,6 +6,7 @@
 //! does not match, never miss one that does; the predicates decide.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -60,11 +61,11 @@ type Lists<'t, T> = SmallVec<[&'t [T]; 8]>;
 
 impl Index {
     /// Builds the index over routes in the order of the table.
-    pub(super) fn new<'r>(routes: impl Iterator<Item = &'r Route>) -> Self {
+    pub(super) fn new(routes: &[Arc<Route>]) -> Self {
         let mut index = Self { hosts: Trie::default(), groups: vec![Trie::default()] };
         let mut known_hosts: HashMap<Shape, usize> = HashMap::new();
         let everything = [Shape { pieces: Vec::new(), open: true }];
-        for (position, route) in routes.enumerate() {
+        for (position, route) in routes.iter().enumerate() {
             let mut methods = MethodSet::ANY;
             let mut paths: &[Shape] = &everything;
             let mut hosts: Option<&[Shape]> = None;
@@ -153,9 +154,9 @@ impl<T: Copy> Trie<T> {
         child
     }
 
-    fn find<'t, 'p>(
+    fn find<'t>(
         &'t self,
-        pieces: impl Iterator<Item = &'p str> + Clone,
+        pieces: impl Iterator<Item: AsRef<str>> + Clone,
         lists: &mut Lists<'t, T>,
     ) {
         self.walk(0, pieces, &|piece, found| found(piece), lists);
@@ -163,7 +164,7 @@ impl<T: Copy> Trie<T> {
 
     fn find_path<'t>(&'t self, path: RequestPath<'_>, lists: &mut Lists<'t, T>) {
         let Some(segments) = path.0.strip_prefix('/') else {
-            return self.walk(0, std::iter::empty(), &|piece, found| found(piece), lists);
+            return self.walk(0, std::iter::empty::<&str>(), &|piece, found| found(piece), lists);
         };
         let decode = |segment: &str, found: &mut dyn FnMut(&str)| {
             found(&RequestPath::segment_value(segment));
@@ -171,10 +172,10 @@ impl<T: Copy> Trie<T> {
         self.walk(0, segments.split('/'), &decode, lists);
     }
 
-    fn walk<'t, 'p>(
+    fn walk<'t>(
         &'t self,
         at: usize,
-        mut pieces: impl Iterator<Item = &'p str> + Clone,
+        mut pieces: impl Iterator<Item: AsRef<str>> + Clone,
         decode: &impl Fn(&str, &mut dyn FnMut(&str)),
         lists: &mut Lists<'t, T>,
     ) {
@@ -184,14 +185,16 @@ impl<T: Copy> Trie<T> {
         }
         let piece = pieces.next();
         // A path may have one slash more than its pattern (Spring Cloud Gateway up to 4.x).
-        let ends_here = piece.is_none_or(|piece| piece.is_empty() && pieces.clone().next().is_none());
+        let ends_here = piece
+            .as_ref()
+            .is_none_or(|piece| piece.as_ref().is_empty() && pieces.clone().next().is_none());
         if ends_here && !node.exact.is_empty() {
             lists.push(&node.exact);
         }
         let Some(piece) = piece else { return };
         if !node.literal.is_empty() {
             let mut child = None;
-            decode(piece, &mut |text| child = node.literal.get(text).copied());
+            decode(piece.as_ref(), &mut |text| child = node.literal.get(text).copied());
             if let Some(child) = child {
                 self.walk(child, pieces.clone(), decode, lists);
             }

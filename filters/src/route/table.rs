@@ -20,13 +20,14 @@ impl RouteTable {
     pub fn new(mut routes: Vec<Route>) -> Self {
         let weights = WeightTable::new(routes.iter().flat_map(|route| {
             route.predicates.iter().filter_map(|predicate| match predicate.hint() {
-                Hint::Weight { group, weight } => Some((group, &route.id, weight)),
+                Hint::Weight { group, weight } => Some((group, Arc::clone(&route.id), weight)),
                 Hint::None | Hint::Methods(_) | Hint::Paths(_) | Hint::Hosts(_) => None,
             })
         }));
         routes.sort_by_key(|route| route.order);
-        let index = Index::new(routes.iter());
-        Self { routes: routes.into_iter().map(Arc::new).collect(), weights, index }
+        let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
+        let index = Index::new(&routes);
+        Self { routes, weights, index }
     }
 
     /// The routes in the order they are tried.

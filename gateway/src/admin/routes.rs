@@ -14,12 +14,10 @@ pub(super) fn routes() -> Router<Admin> {
 }
 
 async fn list(State(admin): State<Admin>) -> Json<Value> {
-    let snapshot = admin.current.load_full();
-    let source = |route: &Route| snapshot.settings.source_of(route);
-    Json(snapshot.table.routes().iter().map(|route| shown(route, source(route))).collect())
+    Json(admin.current.load().table.routes().iter().map(|route| shown(route)).collect())
 }
 
-fn shown(route: &Route, source: Option<(String, usize)>) -> Value {
+fn shown(route: &Route) -> Value {
     let mut object = Map::new();
     object.insert("predicate".to_owned(), Value::String(conjunction(&route.predicates)));
     if !route.metadata.is_empty() {
@@ -33,8 +31,9 @@ fn shown(route: &Route, source: Option<(String, usize)>) -> Value {
     );
     object.insert("uri".to_owned(), json!(route.target.text));
     object.insert("order".to_owned(), json!(route.order));
-    if let Some((file, line)) = source {
-        object.insert("source".to_owned(), json!({ "file": file, "line": line }));
+    if let Some(source) = &route.source {
+        let place = json!({ "file": &*source.file, "line": source.line });
+        object.insert("source".to_owned(), place);
     }
     Value::Object(object)
 }

@@ -43,16 +43,24 @@ pub struct Context {
     pub status: u16,
     /// Why the request could not be served.
     pub failure: Option<Failure>,
+    /// The request line and what else is told about the request as it came.
+    pub arrival: Arrival,
+    /// Counts the request as long as it lives, however it ends.
+    pub in_flight: InFlight,
+}
+
+/// A request as it came, before any filter edited it.
+#[derive(Debug, Default)]
+pub struct Arrival {
     method: Method,
     target: Uri,
     trace_parent: Option<HeaderValue>,
     is_stream: bool,
-    _in_flight: InFlight,
 }
 
 /// Counts a request as long as it lives, however it ends.
 #[derive(Debug)]
-struct InFlight(IntGauge);
+pub struct InFlight(IntGauge);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -78,11 +86,8 @@ impl Context {
             upstream_ended: None,
             status: 0,
             failure: None,
-            method: Method::GET,
-            target: Uri::default(),
-            trace_parent: None,
-            is_stream: false,
-            _in_flight: InFlight(in_flight),
+            arrival: Arrival::default(),
+            in_flight: InFlight(in_flight),
         }
     }
 
@@ -93,21 +98,23 @@ impl Context {
         self.state.client = self.peer.map(|peer| peer.ip().to_canonical());
         let is_upgrade = session.is_upgrade_req();
         let head = session.req_header();
-        self.is_stream = is_upgrade || expects_stream(&head.headers);
-        self.method = head.method.clone();
-        self.target = head.uri.clone();
         self.host = head.headers.get(header::HOST).cloned();
-        self.trace_parent = head.headers.get("traceparent").cloned();
+        self.arrival = Arrival {
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            trace_parent: head.headers.get("traceparent").cloned(),
+            is_stream: is_upgrade || expects_stream(&head.headers),
+        };
     }
 
     /// The method as sent.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.arrival.method
     }
 
     /// The raw path as sent, without the query.
     pub fn path(&self) -> &str {
-        self.target.path()
+        self.arrival.target.path()
     }
 
     /// The chosen route.
@@ -132,7 +139,7 @@ impl Context {
 
     /// The trace id of the client's `traceparent` (W3C Trace Context).
     pub fn trace_id(&self) -> Option<&str> {
-        let mut fields = self.trace_parent.as_ref()?.to_str().ok()?.split('-');
+        let mut fields = self.arrival.trace_parent.as_ref()?.to_str().ok()?.split('-');
         let trace_id = fields.nth(1)?;
         let is_id = trace_id.len() == 32 && trace_id.bytes().all(|b| b.is_ascii_hexdigit());
         is_id.then_some(trace_id)
@@ -140,18 +147,19 @@ impl Context {
 
     /// How long the upstream may be silent. Streams may be silent for long.
     pub fn silence(&self) -> Option<Duration> {
-        if self.is_stream {
+        if self.arrival.is_stream {
             return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
         }
         let whole = self.plan()?.response_timeout?;
-        let spent = self.upstream_started.map_or(Duration::ZERO, |at| clock::now().duration_since(at));
+        let spent =
+            self.upstream_started.map_or(Duration::ZERO, |at| clock::now().duration_since(at));
         // The framework treats zero as no limit.
         Some(whole.saturating_sub(spent).max(Duration::from_millis(1)))
     }
 
     /// Whether the upstream had its time for the head and did not answer.
     pub fn is_overdue(&self) -> bool {
-        if self.is_stream || self.upstream_ended.is_some() {
+        if self.arrival.is_stream || self.upstream_ended.is_some() {
             return false;
         }
         let Some(limit) = self.plan().and_then(|plan| plan.response_timeout) else { return false };
@@ -213,5 +221,6 @@ fn expects_stream(headers: &HeaderMap) -> bool {
             value.as_bytes().get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
         })
     };
-    begins(header::ACCEPT, b"text/event-stream") || begins(header::CONTENT_TYPE, b"application/grpc")
+    begins(header::ACCEPT, b"text/event-stream")
+        || begins(header::CONTENT_TYPE, b"application/grpc")
 }

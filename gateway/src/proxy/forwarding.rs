@@ -2,7 +2,7 @@
 //! and `Forwarded`, and what it takes away (`global.md` 6).
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::{HeaderName, HeaderValue, Uri, header};
 use pingora_http::RequestHeader;
@@ -84,11 +84,11 @@ pub struct Downstream<'a> {
     pub original_targets: &'a [Uri],
 }
 
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 impl Forwarding {
     /// Writes the forwarding headers of `request`, which has its final path.
@@ -116,20 +116,22 @@ impl Forwarding {
         }
         if let Some(peer) = peer {
             let kept = earlier.map(|trusted| kept_lines(request, &FOR, Some(trusted)));
-            write(request, self.client, FOR, "X-Forwarded-For", kept, |text| {
+            write(request, self.client, &FOR, "X-Forwarded-For", kept, |text| {
                 drop(write!(text, "{peer}"));
             });
         }
         let kept = |request: &RequestHeader, name| earlier.map(|_| kept_lines(request, name, None));
         let lines = kept(request, &PROTO);
-        write(request, self.proto, PROTO, "X-Forwarded-Proto", lines, |text| text.push_str(scheme));
+        write(request, self.proto, &PROTO, "X-Forwarded-Proto", lines, |text| {
+            text.push_str(scheme);
+        });
         if !host.is_empty() {
             let host = without_default_port(host, downstream.is_tls);
             let lines = kept(request, &HOST);
-            write(request, self.host, HOST, "X-Forwarded-Host", lines, |text| text.push_str(host));
+            write(request, self.host, &HOST, "X-Forwarded-Host", lines, |text| text.push_str(host));
         }
         let lines = kept(request, &PORT);
-        write(request, self.port, PORT, "X-Forwarded-Port", lines, |text| {
+        write(request, self.port, &PORT, "X-Forwarded-Port", lines, |text| {
             drop(write!(text, "{}", port_of(host, downstream.is_tls)));
         });
         if self.prefix != XForwarded::Off {
@@ -148,7 +150,7 @@ impl Forwarding {
                 continue;
             };
             let lines = Some(kept_lines(request, &PREFIX, None));
-            write(request, self.prefix, PREFIX, "X-Forwarded-Prefix", lines, |text| {
+            write(request, self.prefix, &PREFIX, "X-Forwarded-Prefix", lines, |text| {
                 text.push_str(prefix);
             });
         }
@@ -169,7 +171,11 @@ impl Forwarding {
             push_pair(&mut line, "host", host);
         }
         if let Some(peer) = downstream.peer {
-            push_pair(&mut line, "for", &SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string());
+            push_pair(
+                &mut line,
+                "for",
+                &SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string(),
+            );
         }
         if let Ok(value) = HeaderValue::from_str(&line) {
             // A head cannot be so full: the guard limits it.
@@ -207,7 +213,7 @@ fn kept_lines(request: &RequestHeader, name: &HeaderName, trusted: Option<&JavaP
 fn write(
     request: &mut RequestHeader,
     how: XForwarded,
-    name: HeaderName,
+    name: &HeaderName,
     spelling: &'static str,
     earlier: Option<String>,
     own: impl FnOnce(&mut String),
@@ -224,7 +230,7 @@ fn write(
     }
     own(&mut text);
     if let Ok(value) = HeaderValue::try_from(text) {
-        request.remove_header(&name);
+        request.remove_header(name);
         // A head cannot be so full: the guard limits it.
         drop(request.insert_header(spelling, value));
     }
@@ -246,18 +252,6 @@ fn without_default_port(host: &str, is_tls: bool) -> &str {
 fn port_of(host: &str, is_tls: bool) -> u16 {
     let written = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     written.unwrap_or(if is_tls { 443 } else { 80 })
-}
-
-/// Drops what belongs to one connection only, beside what the proxy itself drops.
-pub fn drop_hop_by_hop(request: &mut RequestHeader, names: &[HeaderName]) {
-    for name in names {
-        request.remove_header(name);
-    }
-}
-
-/// The client as filters see it: the peer's address.
-pub fn client_ip(peer: Option<SocketAddr>) -> Option<IpAddr> {
-    peer.map(|peer| peer.ip().to_canonical())
 }
 
 #[cfg(test)]
@@ -422,10 +416,7 @@ mod tests {
         // G6.2-12
         check(
             &everything(Some(r"10\.0\.0\..*")),
-            request(
-                &[("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "10.0.0.10")],
-                "/get",
-            ),
+            request(&[("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "10.0.0.10")], "/get"),
             "h",
             &[],
             &[("x-forwarded-for", Some("10.0.0.10,10.0.0.1"))],

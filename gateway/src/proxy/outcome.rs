@@ -15,15 +15,16 @@ use crate::telemetry::timer::Outcome;
 pub(super) fn failure_of(error: &Error) -> Option<Failure> {
     let text = || error.etype().as_str().to_owned();
     match error.esource() {
-        ErrorSource::Downstream => match error.etype() {
-            ErrorType::InvalidHTTPHeader => Some(Failure::BadFraming("a header field is not allowed")),
-            _ => None,
-        },
-        ErrorSource::Internal | ErrorSource::Unset => Some(match error.etype() {
-            ErrorType::InvalidHTTPHeader => Failure::Filter(text()),
-            _ => upstream_failure(error.etype(), text()),
-        }),
-        ErrorSource::Upstream => Some(upstream_failure(error.etype(), text())),
+        ErrorSource::Downstream => (*error.etype() == ErrorType::InvalidHTTPHeader)
+            .then_some(Failure::BadFraming("a header field is not allowed")),
+        ErrorSource::Internal | ErrorSource::Unset
+            if *error.etype() == ErrorType::InvalidHTTPHeader =>
+        {
+            Some(Failure::Filter(text()))
+        }
+        ErrorSource::Internal | ErrorSource::Unset | ErrorSource::Upstream => {
+            Some(upstream_failure(error.etype(), text()))
+        }
     }
 }
 
@@ -46,9 +47,6 @@ fn upstream_failure(kind: &ErrorType, text: String) -> Failure {
         ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
             Failure::UpstreamReset(text)
         }
-        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error | ErrorType::InvalidH2 => {
-            Failure::UpstreamProtocol(text)
-        }
         _ => Failure::UpstreamProtocol(text),
     }
 }
@@ -58,15 +56,14 @@ impl Gateway {
     pub(super) fn record(&self, session: &Session, error: Option<&Error>, context: &mut Context) {
         let now = clock::now();
         let took = now.duration_since(context.started);
-        let status = session
-            .response_written()
-            .map_or(context.status, |head| head.status.as_u16());
+        let status = session.response_written().map_or(context.status, |head| head.status.as_u16());
         // A client that left in the middle is not a failure of the gateway.
         if let (None, Some(error)) = (&context.failure, error) {
             context.failure = failure_of(error);
         }
         if let Some(plan) = context.plan() {
-            let head_took = context.head_ready.map_or(took, |at| at.duration_since(context.started));
+            let head_took =
+                context.head_ready.map_or(took, |at| at.duration_since(context.started));
             let outcome = Outcome::new(status, context.method());
             if status != 0 {
                 plan.timer.record(outcome, head_took, self.shared.metrics.uptime());

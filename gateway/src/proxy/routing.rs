@@ -43,8 +43,9 @@ impl Gateway {
             if let Flow::Respond(answer) = route.chain.on_request(&mut exchange).await? {
                 return from_filter(*answer).map(Some);
             }
-            guard::check_dots(session.req_header().uri.path().as_bytes())
-                .map_err(|_| Failure::Filter("a filter made a path with dot segments".to_owned()))?;
+            guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
+                Failure::Filter("a filter made a path with dot segments".to_owned())
+            })?;
             match &route.target.kind {
                 TargetKind::Forward { .. } => {
                     session.req_header_mut().remove_header(&header::ORIGIN);
@@ -85,10 +86,7 @@ fn choose(
 }
 
 /// Checks what only the chosen route can tell before its upstream is asked.
-fn ready_for_upstream(
-    session: &Session,
-    context: &Context,
-) -> Result<Option<Outgoing>, Failure> {
+fn ready_for_upstream(session: &Session, context: &Context) -> Result<Option<Outgoing>, Failure> {
     if let Some(reason) = context.plan().and_then(|plan| plan.broken) {
         return Err(Failure::Filter(reason.to_owned()));
     }

@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use memchr::memchr_iter;
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,8 +170,9 @@ impl Shared {
                         &mut *shard.lock().unwrap_or_else(PoisonError::into_inner),
                     );
                     if sink.write_all(&taken).is_err() {
-                        let lines = taken.iter().filter(|byte| **byte == b'\n').count();
-                        self.lost.fetch_add(lines.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+                        let lines = memchr_iter(b'\n', &taken).count();
+                        self.lost
+                            .fetch_add(lines.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
                     }
                 }
                 if sink.flush().is_err() {

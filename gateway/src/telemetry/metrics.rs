@@ -27,8 +27,7 @@ pub struct Metrics {
     restart_required: IntGauge,
     lost_log_lines: IntGauge,
     routes: IntGauge,
-    /// Requests that are being served.
-    pub in_flight: IntGauge,
+    in_flight: IntGauge,
 }
 
 /// What names a route's timer.
@@ -46,6 +45,18 @@ struct Timers {
     /// Locked when routes are loaded and when metrics are read, never by a request.
     by_route: Mutex<HashMap<RouteKey, Arc<RouteTimer>>>,
     seconds: Desc,
+}
+
+impl Timers {
+    fn new(started: Instant) -> prometheus::Result<Self> {
+        let seconds = Desc::new(
+            "spring_cloud_gateway_requests_seconds".to_owned(),
+            "Time until the answer's head was ready.".to_owned(),
+            vec![],
+            HashMap::new(),
+        )?;
+        Ok(Self { started, settings: Mutex::default(), by_route: Mutex::default(), seconds })
+    }
 }
 
 /// What a route file may say about the timer.
@@ -108,17 +119,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(last_success.clone()))?;
         let started = clock::now();
-        let timers = Arc::new(Timers {
-            started,
-            settings: Mutex::default(),
-            by_route: Mutex::default(),
-            seconds: Desc::new(
-                "spring_cloud_gateway_requests_seconds".to_owned(),
-                "Time until the answer's head was ready.".to_owned(),
-                vec![],
-                HashMap::new(),
-            )?,
-        });
+        let timers = Arc::new(Timers::new(started)?);
         registry.register(Box::new(TimerCollector(Arc::clone(&timers))))?;
         for result in ["applied", "refused"] {
             reloads.with_label_values(&[result]).inc_by(0);
@@ -140,6 +141,11 @@ impl Metrics {
     /// Time since the process started.
     pub fn uptime(&self) -> Duration {
         clock::now().duration_since(self.started)
+    }
+
+    /// The number of requests that are being served.
+    pub fn in_flight(&self) -> &IntGauge {
+        &self.in_flight
     }
 
     /// The timer of a route; the same one as long as id and uri are the same.
@@ -222,7 +228,10 @@ impl Collector for TimerCollector {
                 }
             }
         }
-        let name = format!("{}_requests_seconds", settings.prefix.trim_end_matches('.').replace(['.', '-'], "_"));
+        let name = format!(
+            "{}_requests_seconds",
+            settings.prefix.trim_end_matches('.').replace(['.', '-'], "_")
+        );
         let family = |name: String, help: &str, kind, metrics: Vec<Metric>| {
             let mut family = MetricFamily::default();
             family.set_name(name);

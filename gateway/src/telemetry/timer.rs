@@ -53,7 +53,7 @@ struct Window {
 }
 
 /// A maximum is forgotten after one to two windows, as the reference gateway's registry does.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 impl Series {
     fn record(&self, took: Duration, window: u64) {
@@ -81,9 +81,8 @@ impl Series {
     /// How long at most within the last one to two minutes before `uptime`.
     pub fn longest(&self, uptime: Duration) -> Duration {
         let window = uptime.as_secs() / WINDOW.as_secs();
-        let recent = self.windows.iter().filter(|slot| {
-            slot.number.load(Ordering::Relaxed) + 1 >= window
-        });
+        let recent =
+            self.windows.iter().filter(|slot| slot.number.load(Ordering::Relaxed) + 1 >= window);
         let nanos = recent.map(|slot| slot.longest.load(Ordering::Relaxed)).max();
         Duration::from_nanos(nanos.unwrap_or_default())
     }
