@@ -1,0 +1,131 @@
+//! A service's router together with what every service answers besides.
+//!
+//! | path            | answers                                                            |
+//! |-----------------|--------------------------------------------------------------------|
+//! | `/healthz`      | 200 as long as the process answers at all                          |
+//! | `/readyz`       | 200 when the store answers; 503 otherwise and while draining       |
+//! | `/metrics`      | Prometheus text                                                    |
+//! | `/openapi.json` | the service's `OpenAPI` 3.1 document                               |
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus::Registry;
+use tokio::time::timeout;
+use utoipa::openapi::OpenApi;
+
+use crate::body;
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::edge::{Edge, surround};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::server::StartError;
+
+/// A store that takes longer than this to answer a ping is not ready.
+const PING_LIMIT: Duration = Duration::from_secs(2);
+
+/// A service, ready to be called.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub(crate) router: Router,
+    pub(crate) draining: Draining,
+}
+
+/// Whether the service has been told to stop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draining(Arc<AtomicBool>);
+
+#[derive(Debug, Clone)]
+struct Operations {
+    database: Database,
+    metrics: Metrics,
+    api: Arc<str>,
+    draining: Draining,
+}
+
+impl App {
+    /// Surrounds `routes` with what every service answers and with how it answers errors.
+    ///
+    /// `registry` holds what the service counts itself.
+    pub fn new(
+        routes: Router,
+        api: OpenApi,
+        database: Database,
+        clock: Clock,
+        registry: Registry,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::new(registry).map_err(|error| unusable(error.into()))?;
+        let draining = Draining::default();
+        let operations = Operations {
+            database,
+            metrics: metrics.clone(),
+            api: api.to_json().map_err(|error| unusable(error.into()))?.into(),
+            draining: draining.clone(),
+        };
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(show_metrics))
+            .route("/openapi.json", get(show_api))
+            .with_state(operations)
+            .merge(routes)
+            .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
+            .layer(DefaultBodyLimit::max(body::LIMIT_BYTES))
+            .layer(middleware::from_fn_with_state(Edge { clock, metrics }, surround));
+        Ok(Self { router, draining })
+    }
+
+    /// The router alone, for tests that need no socket.
+    pub fn into_router(self) -> Router {
+        self.router
+    }
+}
+
+impl Draining {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+async fn ready(State(operations): State<Operations>) -> Result<&'static str, Problem> {
+    let wait = Duration::from_secs(1);
+    if operations.draining.has_begun() {
+        return Err(Problem::unavailable("DRAINING", "the service is stopping", wait));
+    }
+    match timeout(PING_LIMIT, operations.database.ping()).await {
+        Ok(Ok(())) => Ok("ready"),
+        Ok(Err(error)) => Err(not_reached(wait).caused_by(error)),
+        Err(elapsed) => Err(not_reached(wait).caused_by(elapsed)),
+    }
+}
+
+fn not_reached(wait: Duration) -> Problem {
+    Problem::unavailable("STORE_UNAVAILABLE", "the store does not answer", wait)
+}
+
+async fn show_metrics(State(operations): State<Operations>) -> Result<impl IntoResponse, Problem> {
+    let text = operations.metrics.text().map_err(Problem::internal)?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+async fn show_api(State(operations): State<Operations>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], operations.api.to_string())
+}
+
+fn unusable(cause: Box<dyn Error + Send + Sync>) -> StartError {
+    StartError::Other("the metrics or the OpenAPI document contradict themselves", cause)
+}
