@@ -19,7 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use prometheus::Registry;
+pub use prometheus::Registry;
 use tokio::time::timeout;
 use utoipa::openapi::OpenApi;
 
