@@ -138,7 +138,6 @@ async fn write_closed_nights(
     let mut written = 0;
     let last = first.saturating_add(plan.nights.days());
     for night in first.series(1.day()).take_while(|night| *night < last) {
-        let text = night.to_string();
         let closed: Vec<i64> = lodgings
             .iter()
             .flat_map(|lodging| lodging.rooms.iter().map(|room| (lodging.place_id, room.room_id)))
@@ -147,11 +146,18 @@ async fn write_closed_nights(
             })
             .map(|(_, room_id)| room_id)
             .collect();
-        let columns = "room_nights (night, room_id, status, version)";
-        insert(connection, columns, 4, &closed, |statement, room_id| {
-            statement.bind(&text).bind(*room_id).bind("CLOSED").bind(1_i64)
-        })
-        .await?;
+        if closed.is_empty() {
+            continue;
+        }
+        // Numbers of ours, not bound ones: a third of the time, and there are 200,000 of them.
+        let rooms: Vec<_> = closed.iter().map(|room_id| format!("({room_id})")).collect();
+        let text = format!(
+            "INSERT INTO room_nights (night, room_id, status, version) \
+             SELECT $1, column1, 'CLOSED', 1 FROM (VALUES {}) AS closed",
+            rooms.join(", ")
+        );
+        let statement = sqlx::query(AssertSqlSafe(text)).bind(night.to_string()).persistent(false);
+        statement.execute(&mut *connection).await?;
         written += closed.len();
     }
     Ok(written)

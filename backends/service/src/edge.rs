@@ -146,3 +146,6 @@ fn log(problem: &Problem) {
         _ => tracing::debug!(code = problem.code, cause, detail = problem.detail, "refused"),
     }
 }
+
+#[cfg(test)]
+mod tests;
