@@ -8,9 +8,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use service::clock::Clock;
+use service::app::Shared;
 use service::cursor::Cursor;
-use service::database::Database;
 use service::envelope::{Many, One, Page};
 use service::problem::{FieldError, Problem, ProblemDocument};
 use service::query::Query;
@@ -27,8 +26,7 @@ use crate::view::{LodgingDetail, LodgingItem};
 #[derive(Debug, Clone)]
 pub(crate) struct Cms {
     pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) database: Database,
-    pub(crate) clock: Clock,
+    pub(crate) shared: Shared,
 }
 
 /// The `OpenAPI` document.
@@ -80,16 +78,16 @@ pub(crate) fn routes(cms: Cms) -> Router {
 )]
 async fn list(State(cms): State<Cms>, mut query: Query) -> Result<Many<LodgingItem>, Problem> {
     let fingerprint = query.fingerprint(parameters::FILTER);
-    let filter = parameters::read(&mut query, cms.clock.today());
+    let filter = parameters::read(&mut query, cms.shared.clock.today());
     let size = query.size();
     let cursor = query.one("cursor");
     query.finish()?;
     let after = cursor.map(|text| Cursor::decode(&text, &fingerprint)).transpose()?;
-    let pool = cms.database.pool();
+    let pool = cms.shared.database.pool();
     let found = search(&cms.catalogue, pool, &filter, after.as_ref(), size).await?;
     let next = found.next.map(|cursor| cursor.encode(&fingerprint)).transpose()?;
     let items = found.page.into_iter().map(|(lodging, offer)| LodgingItem::new(lodging, offer));
-    Ok(Many::new(&cms.clock, items.collect(), Page::new(size, next, Some(found.total))))
+    Ok(Many::new(&cms.shared.clock, items.collect(), Page::new(size, next, Some(found.total))))
 }
 
 /// Shows one lodging with its rooms.
@@ -119,15 +117,15 @@ async fn show(
     mut query: Query,
 ) -> Result<One<LodgingDetail>, Problem> {
     let place_id = read_id(&place_id)?;
-    let stay = Stay::read(&mut query, cms.clock.today());
+    let stay = Stay::read(&mut query, cms.shared.clock.today());
     query.finish()?;
     let lodging = cms.catalogue.find(place_id).ok_or_else(|| {
         Problem::not_found("PLACE_NOT_FOUND", format!("there is no lodging {place_id}"))
     })?;
     let rooms: Vec<i64> = lodging.rooms.iter().map(|room| room.room_id).collect();
-    let exceptions = availability::exceptions(cms.database.pool(), stay, &rooms).await?;
+    let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &rooms).await?;
     let detail = LodgingDetail::new(cms.catalogue.seed, lodging, stay, &exceptions);
-    Ok(One::new(&cms.clock, detail))
+    Ok(One::new(&cms.shared.clock, detail))
 }
 
 fn read_id(text: &str) -> Result<i64, Problem> {

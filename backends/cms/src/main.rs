@@ -19,7 +19,7 @@ mod view;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use service::app::{App, Registry};
+use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
@@ -43,9 +43,9 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let database = Database::open(&service.database_url, schema::STEPS).await?;
     data_set::fill_once(&database, plan, &clock).await?;
     let catalogue = Arc::new(Catalogue::load(database.pool()).await?);
-    let cms = Cms { catalogue, database: database.clone(), clock: clock.clone() };
-    let app =
-        App::new(lodgings::routes(cms), Api::openapi(), database.clone(), clock, Registry::new())?;
+    let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
+    let cms = Cms { catalogue, shared: shared.clone() };
+    let app = App::new(lodgings::routes(cms), &Api::openapi(), shared)?;
     server::serve(listener, app, service.drain).await?;
     database.close().await;
     Ok(())

@@ -41,6 +41,17 @@ pub struct App {
     pub(crate) draining: Draining,
 }
 
+/// What a service's own handlers use as well as everything around them; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The store.
+    pub database: Database,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted, to which a service adds its own.
+    pub registry: Registry,
+}
+
 /// Whether the service has been told to stop.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draining(Arc<AtomicBool>);
@@ -55,15 +66,8 @@ struct Operations {
 
 impl App {
     /// Surrounds `routes` with what every service answers and with how it answers errors.
-    ///
-    /// `registry` holds what the service counts itself.
-    pub fn new(
-        routes: Router,
-        api: OpenApi,
-        database: Database,
-        clock: Clock,
-        registry: Registry,
-    ) -> Result<Self, StartError> {
+    pub fn new(routes: Router, api: &OpenApi, shared: Shared) -> Result<Self, StartError> {
+        let Shared { database, clock, registry } = shared;
         let metrics = Metrics::new(registry).map_err(|error| unusable(error.into()))?;
         let draining = Draining::default();
         let operations = Operations {
@@ -72,7 +76,7 @@ impl App {
             api: api.to_json().map_err(|error| unusable(error.into()))?.into(),
             draining: draining.clone(),
         };
-        let router = Router::new()
+        let surrounded = Router::new()
             .route("/healthz", get(|| async { "ok" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(show_metrics))
@@ -82,7 +86,7 @@ impl App {
             .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
             .layer(DefaultBodyLimit::max(body::LIMIT_BYTES))
             .layer(middleware::from_fn_with_state(Edge { clock, metrics }, surround));
-        Ok(Self { router, draining })
+        Ok(Self { router: surrounded, draining })
     }
 
     /// The router alone, for tests that need no socket.

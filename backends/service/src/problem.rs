@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use sqlx::error::DatabaseError;
 use utoipa::ToSchema;
 
 /// Why a request was not served.
@@ -146,15 +147,17 @@ impl IntoResponse for Problem {
 /// A store that does not answer is worth another try; anything else it says is a fault of ours.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        let is_outage = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            // SQLite busy and locked, PostgreSQL shutting down and statement timeouts.
-            sqlx::Error::Database(error) => matches!(
-                error.code().as_deref(),
-                Some("5" | "6" | "261" | "517" | "57014" | "57P01" | "57P02" | "57P03")
-            ),
-            _ => false,
-        };
+        let is_lost = matches!(
+            error,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)
+        );
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        // SQLite busy and locked, PostgreSQL statement timeout and shutting down.
+        let is_busy = matches!(
+            code.as_deref(),
+            Some("5" | "6" | "261" | "517" | "57014" | "57P01" | "57P02" | "57P03")
+        );
+        let is_outage = is_lost || is_busy;
         if !is_outage {
             return Self::internal(error);
         }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::iter;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -81,9 +82,11 @@ where
 
 /// Takes the address, before anything that takes time.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
-        _ => StartError::Listen { address, source },
+    TcpListener::bind(address).await.map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return StartError::PortInUse(address);
+        }
+        StartError::Listen { address, source }
     })
 }
 
@@ -91,19 +94,48 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 ///
 /// A second signal ends at once.
 pub async fn serve(listener: TcpListener, app: App, drain: Duration) -> Result<(), StartError> {
-    let mut stop = StopSignals::new()
+    let mut signals = StopSignals::new()
         .map_err(|error| StartError::Other("cannot wait for signals", error.into()))?;
+    let end = serve_until(listener, app, drain, async || signals.next().await).await;
+    match end {
+        End::Drained => tracing::info!("stopped"),
+        End::Expired => tracing::warn!("stopped with requests still open"),
+        End::ToldTwice => tracing::warn!("stopped at once by a second signal"),
+    }
+    Ok(())
+}
+
+/// How serving ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// Every open request was answered.
+    Drained,
+    /// Some were still open when their time was up.
+    Expired,
+    /// A second signal came first.
+    ToldTwice,
+}
+
+async fn serve_until(
+    listener: TcpListener,
+    app: App,
+    drain: Duration,
+    mut told_to_stop: impl AsyncFnMut(),
+) -> End {
     let (draining, _) = watch::channel(());
     let mut connections = JoinSet::new();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "serving");
     }
-    loop {
-        tokio::select! {
-            () = stop.next() => break,
-            Some(_) = connections.join_next() => {}
-            stream = accept(&listener), if connections.len() < CONNECTION_LIMIT => {
-                connections.spawn(converse(stream, app.clone(), draining.subscribe()));
+    {
+        let mut stop = pin!(told_to_stop());
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => {}
+                stream = accept(&listener), if connections.len() < CONNECTION_LIMIT => {
+                    connections.spawn(converse(stream, app.clone(), draining.subscribe()));
+                }
             }
         }
     }
@@ -113,13 +145,12 @@ pub async fn serve(listener: TcpListener, app: App, drain: Duration) -> Result<(
     tracing::info!(open = connections.len(), "draining");
     let finished = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        () = stop.next() => tracing::warn!("ended by a second signal"),
+        () = told_to_stop() => End::ToldTwice,
         outcome = timeout(drain, finished) => match outcome {
-            Ok(()) => tracing::info!("stopped"),
-            Err(_) => tracing::warn!("ended with requests still open"),
+            Ok(()) => End::Drained,
+            Err(_) => End::Expired,
         },
     }
-    Ok(())
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -184,3 +215,6 @@ fn lines(invalid: &[Invalid]) -> String {
     let lines: Vec<_> = invalid.iter().map(ToString::to_string).collect();
     format!("the environment cannot be used: {}", lines.join("; "))
 }
+
+#[cfg(test)]
+mod tests;

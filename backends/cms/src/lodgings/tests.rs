@@ -3,6 +3,8 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use service::app::{App, Registry};
+use service::clock::Clock;
+use service::database::Database;
 use service::testing::{Answer, get, on_each_database};
 
 use super::*;
@@ -22,9 +24,9 @@ impl Client {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         data_set::fill_once(database, PLAN, &clock).await.unwrap();
         let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
-        let database = database.clone();
-        let cms = Cms { catalogue, database: database.clone(), clock: clock.clone() };
-        let app = App::new(routes(cms), Api::openapi(), database, clock, Registry::new());
+        let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
+        let cms = Cms { catalogue, shared: shared.clone() };
+        let app = App::new(routes(cms), &Api::openapi(), shared);
         Self(app.unwrap().into_router())
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything here takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Cms {
     child: Child,
@@ -108,11 +108,11 @@ impl Drop for Cms {
     }
 }
 
-pub(crate) fn write(stream: &mut TcpStream, text: &str) {
+fn write(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).unwrap();
 }
 
-pub(crate) fn read(stream: &mut TcpStream) -> String {
+fn read(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text

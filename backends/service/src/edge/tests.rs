@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use utoipa::openapi::OpenApi;
 
 use super::*;
-use crate::app::{App, Registry};
+use crate::app::{App, Registry, Shared};
 use crate::body;
 use crate::database::{Database, DatabaseUrl};
 use crate::testing::{Answer, get, send};
@@ -43,8 +43,8 @@ async fn app() -> (Router, Database, TempDir) {
         .route("/never", on_get(never))
         .route("/plain", on_get(|| async { (StatusCode::IM_A_TEAPOT, "internal text") }));
     let clock = Clock::fixed("2025-05-01T01:00:00Z".parse().unwrap());
-    let api = OpenApi::default();
-    let app = App::new(routes, api, database.clone(), clock, Registry::new()).unwrap();
+    let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
+    let app = App::new(routes, &OpenApi::default(), shared).unwrap();
     (app.into_router(), database, folder)
 }
 
