@@ -40,8 +40,9 @@ pub(crate) struct Lodging {
 /// A bookable unit of one lodging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Room {
-    pub(crate) room_id: i64,
-    pub(crate) room_no: i64,
+    pub(crate) id: i64,
+    /// Position in the lodging, from 1.
+    pub(crate) number: i64,
     pub(crate) name: String,
     pub(crate) bed: BedType,
     pub(crate) capacity: i64,
@@ -85,8 +86,8 @@ impl Catalogue {
 fn room(row: &AnyRow) -> Result<Room, sqlx::Error> {
     let bed: String = row.try_get(4)?;
     Ok(Room {
-        room_id: row.try_get(1)?,
-        room_no: row.try_get(2)?,
+        id: row.try_get(1)?,
+        number: row.try_get(2)?,
         name: row.try_get(3)?,
         bed: BedType::by_code(&bed).ok_or_else(|| unknown(&bed))?,
         capacity: row.try_get(5)?,

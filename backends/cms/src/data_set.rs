@@ -116,8 +116,8 @@ async fn write_rooms(
     insert(connection, columns, 9, &rooms, |statement, (place_id, room)| {
         statement
             .bind(*place_id)
-            .bind(room.room_id)
-            .bind(room.room_no)
+            .bind(room.id)
+            .bind(room.number)
             .bind(&room.name)
             .bind(room.bed.code())
             .bind(room.capacity)
@@ -140,7 +140,7 @@ async fn write_closed_nights(
     for night in first.series(1.day()).take_while(|night| *night < last) {
         let closed: Vec<i64> = lodgings
             .iter()
-            .flat_map(|lodging| lodging.rooms.iter().map(|room| (lodging.place_id, room.room_id)))
+            .flat_map(|lodging| lodging.rooms.iter().map(|room| (lodging.place_id, room.id)))
             .filter(|(place_id, room_id)| {
                 generator::is_closed_at_first(plan.seed, *place_id, *room_id, night)
             })

@@ -152,8 +152,8 @@ fn room(
     let (fewest, most) = bed.capacities();
     let capacity = draw.between(fewest, most);
     Room {
-        room_id,
-        room_no,
+        id: room_id,
+        number: room_no,
         name: format!("{lodging}_{}_{room_no}", bed.name()),
         bed,
         capacity,

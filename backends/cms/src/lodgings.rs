@@ -122,7 +122,7 @@ async fn show(
     let lodging = cms.catalogue.find(place_id).ok_or_else(|| {
         Problem::not_found("PLACE_NOT_FOUND", format!("there is no lodging {place_id}"))
     })?;
-    let rooms: Vec<i64> = lodging.rooms.iter().map(|room| room.room_id).collect();
+    let rooms: Vec<i64> = lodging.rooms.iter().map(|room| room.id).collect();
     let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &rooms).await?;
     let detail = LodgingDetail::new(cms.catalogue.seed, lodging, stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))

@@ -68,13 +68,12 @@ pub(crate) fn read(query: &mut Query, today: Date) -> Filter {
 fn read_kinds(query: &mut Query) -> Vec<LodgingType> {
     let mut kinds = Vec::new();
     for code in query.all("type") {
-        match LodgingType::by_code(&code) {
-            Some(kind) => kinds.push(kind),
-            None => {
-                let codes = LodgingType::ALL.map(|kind| kind.facts().code).join(", ");
-                query.reject("type", format!("must be one of {codes}"), Some(code));
-            }
-        }
+        let Some(kind) = LodgingType::by_code(&code) else {
+            let codes = LodgingType::ALL.map(|kind| kind.facts().code).join(", ");
+            query.reject("type", format!("must be one of {codes}"), Some(code));
+            continue;
+        };
+        kinds.push(kind);
     }
     kinds
 }

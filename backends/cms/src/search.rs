@@ -90,7 +90,7 @@ pub(crate) async fn search<'a>(
     }
     let mut found = filter.page(candidates.map(|lodging| (lodging, Offer::default())), after, size);
     let rooms = found.page.iter().flat_map(|(lodging, _)| &lodging.rooms);
-    let rooms: Vec<i64> = rooms.map(|room| room.room_id).collect();
+    let rooms: Vec<i64> = rooms.map(|room| room.id).collect();
     let exceptions = availability::exceptions(pool, filter.stay, &rooms).await?;
     let blocked = exceptions.into_keys().map(|(room_id, _)| room_id).collect();
     for (lodging, offer) in &mut found.page {
@@ -189,12 +189,11 @@ impl Pricing {
             lodging.is_open
                 && room.is_open
                 && self.guests.is_none_or(|guests| room.max_capacity >= guests)
-                && !blocked.contains(&room.room_id)
+                && !blocked.contains(&room.id)
         });
         free.fold(Offer::default(), |offer, room| {
             let prices = self.nights.iter();
-            let total =
-                prices.map(|night| night.price(self.seed, room.room_id, room.base_price)).sum();
+            let total = prices.map(|night| night.price(self.seed, room.id, room.base_price)).sum();
             Offer {
                 start_price: Some(offer.start_price.map_or(total, |lowest| lowest.min(total))),
                 free_rooms: offer.free_rooms + 1,

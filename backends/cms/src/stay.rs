@@ -25,7 +25,6 @@ impl Stay {
         let check_in = read_date(query, "checkIn");
         let check_out = read_date(query, "checkOut");
         match (check_in, check_out) {
-            (Given::Nothing, Given::Nothing) => tonight,
             (Given::Date(_), Given::Nothing) => {
                 query.reject("checkOut", "must be given together with checkIn", None);
                 tonight
@@ -38,7 +37,9 @@ impl Stay {
                 let stay = Self { check_in, check_out };
                 if stay.check(query, today) { stay } else { tonight }
             }
-            (Given::Nonsense, _) | (_, Given::Nonsense) => tonight,
+            (Given::Nothing, Given::Nothing) | (Given::Nonsense, _) | (_, Given::Nonsense) => {
+                tonight
+            }
         }
     }
 

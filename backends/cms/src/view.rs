@@ -156,16 +156,16 @@ impl RoomDetail {
             .nights()
             .map(|night| {
                 let date = night.to_string();
-                let stored = exceptions.get(&(room.room_id, date.clone())).copied();
+                let stored = exceptions.get(&(room.id, date.clone())).copied();
                 let default = if is_sold { NightStatus::Open } else { NightStatus::Closed };
-                let price = Night::new(night).price(seed, room.room_id, room.base_price);
+                let price = Night::new(night).price(seed, room.id, room.base_price);
                 RoomNight { date, status: stored.unwrap_or(default), price }
             })
             .collect();
         Self {
-            room_id: room.room_id,
+            room_id: room.id,
             place_id: lodging.place_id,
-            room_no: room.room_no,
+            room_no: room.number,
             room_name: room.name.clone(),
             bed_type: room.bed,
             capacity: room.capacity,

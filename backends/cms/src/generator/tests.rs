@@ -20,15 +20,15 @@ fn export(seed: u64) -> String {
             .iter()
             .map(|room| {
                 json!([
-                    room.room_id,
-                    room.room_no,
+                    room.id,
+                    room.number,
                     room.name,
                     room.bed.code(),
                     room.capacity,
                     room.max_capacity,
                     room.base_price,
-                    night.price(seed, room.room_id, room.base_price),
-                    is_closed_at_first(seed, lodging.place_id, room.room_id, SAMPLE_NIGHT)
+                    night.price(seed, room.id, room.base_price),
+                    is_closed_at_first(seed, lodging.place_id, room.id, SAMPLE_NIGHT)
                 ])
             })
             .collect();
@@ -53,7 +53,8 @@ fn export(seed: u64) -> String {
 }
 
 fn checksum(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// CM-09
@@ -110,7 +111,7 @@ fn rooms_follow_the_rules_of_their_type() {
             assert!((low * 800..=high * 1600).contains(&room.base_price), "{room:?}");
             assert!((1..=6).contains(&room.capacity), "{room:?}");
             assert!(room.max_capacity >= room.capacity, "{room:?}");
-            let name = format!("{}_{}_{}", lodging.name, room.bed.name(), room.room_no);
+            let name = format!("{}_{}_{}", lodging.name, room.bed.name(), room.number);
             assert_eq!(room.name, name);
         }
     }
