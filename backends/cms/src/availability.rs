@@ -47,16 +47,22 @@ pub(crate) async fn exceptions(
     if rooms.is_empty() {
         return Ok(Exceptions::new());
     }
-    // Only placeholders are composed.
+    let nights: Vec<_> = stay.nights().map(|night| night.to_string()).collect();
+    // A list of nights and not a range, so that the key leads to each room of each night; a range
+    // would visit every room. Only placeholders are composed.
     let text = AssertSqlSafe(format!(
         "SELECT room_id, night, status FROM room_nights \
-         WHERE night >= $1 AND night < $2 AND status <> 'OPEN' AND room_id IN {}",
-        placeholders(3, rooms.len())
+         WHERE night IN {} AND room_id IN {} AND status <> 'OPEN'",
+        placeholders(1, nights.len()),
+        placeholders(nights.len() + 1, rooms.len())
     ));
-    let stay = [stay.check_in, stay.check_out].map(|date| date.to_string());
-    let [check_in, check_out] = stay;
-    let query = sqlx::query(text).bind(check_in).bind(check_out);
-    let query = rooms.iter().fold(query, |query, room| query.bind(*room));
+    let mut query = sqlx::query(text);
+    for night in nights {
+        query = query.bind(night);
+    }
+    for room in rooms {
+        query = query.bind(*room);
+    }
     query.fetch_all(pool).await?.iter().map(exception).collect()
 }
 

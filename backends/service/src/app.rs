@@ -3,13 +3,12 @@
 //! | path            | answers                                                            |
 //! |-----------------|--------------------------------------------------------------------|
 //! | `/healthz`      | 200 as long as the process answers at all                          |
-//! | `/readyz`       | 200 when the store answers; 503 otherwise and while draining       |
+//! | `/readyz`       | 200 when the store answers; 503 otherwise                          |
 //! | `/metrics`      | Prometheus text                                                    |
 //! | `/openapi.json` | the service's `OpenAPI` 3.1 document                               |
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -38,7 +37,6 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct App {
     pub(crate) router: Router,
-    pub(crate) draining: Draining,
 }
 
 /// What a service's own handlers use as well as everything around them; cheap to clone.
@@ -52,16 +50,11 @@ pub struct Shared {
     pub registry: Registry,
 }
 
-/// Whether the service has been told to stop.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Draining(Arc<AtomicBool>);
-
 #[derive(Debug, Clone)]
 struct Operations {
     database: Database,
     metrics: Metrics,
     api: Arc<str>,
-    draining: Draining,
 }
 
 impl App {
@@ -69,12 +62,10 @@ impl App {
     pub fn new(routes: Router, api: &OpenApi, shared: Shared) -> Result<Self, StartError> {
         let Shared { database, clock, registry } = shared;
         let metrics = Metrics::new(registry).map_err(|error| unusable(error.into()))?;
-        let draining = Draining::default();
         let operations = Operations {
             database,
             metrics: metrics.clone(),
             api: api.to_json().map_err(|error| unusable(error.into()))?.into(),
-            draining: draining.clone(),
         };
         let surrounded = Router::new()
             .route("/healthz", get(|| async { "ok" }))
@@ -86,7 +77,7 @@ impl App {
             .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
             .layer(DefaultBodyLimit::max(body::LIMIT_BYTES))
             .layer(middleware::from_fn_with_state(Edge { clock, metrics }, surround));
-        Ok(Self { router: surrounded, draining })
+        Ok(Self { router: surrounded })
     }
 
     /// The router alone, for tests that need no socket.
@@ -95,21 +86,8 @@ impl App {
     }
 }
 
-impl Draining {
-    pub(crate) fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 async fn ready(State(operations): State<Operations>) -> Result<&'static str, Problem> {
     let wait = Duration::from_secs(1);
-    if operations.draining.has_begun() {
-        return Err(Problem::unavailable("DRAINING", "the service is stopping", wait));
-    }
     match timeout(PING_LIMIT, operations.database.ping()).await {
         Ok(Ok(())) => Ok("ready"),
         Ok(Err(error)) => Err(not_reached(wait).caused_by(error)),

@@ -15,8 +15,9 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyConnection, AnyPool, SqlSafeStr, Transaction};
 
-/// How long a request waits for a free connection.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a request waits for a free connection: less than the 2 s callers of a service wait, so
+/// that they are told.
+const ACQUIRE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Where a service keeps its data.
 #[derive(Clone, PartialEq, Eq)]

@@ -92,7 +92,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 /// Serves until SIGTERM or SIGINT, then lets open requests finish for up to `drain`.
 ///
-/// A second signal ends at once.
+/// New connections are refused from the first signal on, which tells balancers more surely than a
+/// readiness probe would. A second signal ends at once.
 pub async fn serve(listener: TcpListener, app: App, drain: Duration) -> Result<(), StartError> {
     let mut signals = StopSignals::new()
         .map_err(|error| StartError::Other("cannot wait for signals", error.into()))?;
@@ -140,7 +141,6 @@ async fn serve_until(
         }
     }
     drop(listener);
-    app.draining.begin();
     draining.send_replace(());
     tracing::info!(open = connections.len(), "draining");
     let finished = async { while connections.join_next().await.is_some() {} };
