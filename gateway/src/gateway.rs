@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -104,10 +105,11 @@ impl Prepared {
         file: Option<(PathBuf, String, Environment)>,
     ) -> Result<Self, StartError> {
         let Loaded { settings, routes, .. } = loaded;
-        let workers = overrides.workers.unwrap_or(settings.workers);
+        let workers = overrides.workers.or(settings.workers.map(NonZeroUsize::get));
+        let workers = workers.unwrap_or_else(cores);
         let shared = Arc::new(Shared { metrics: Metrics::new()?, upstreams: Upstreams::default() });
-        let access_log = AccessLog::start(&settings.access_log.output, workers + 1)
-            .map_err(StartError::AccessLog)?;
+        let access_log =
+            AccessLog::start(&settings.access_log, workers + 1).map_err(StartError::AccessLog)?;
         let (admin_address, addresses) = addresses(&settings, overrides);
         let admin_socket = listen(admin_address)?;
         let idle = settings.timeouts.client_keep_alive;
@@ -115,7 +117,7 @@ impl Prepared {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        shared.metrics.applied(&snapshot.settings.timer(), snapshot.table.routes().len(), 0);
+        shared.metrics.applied(&snapshot.settings.metrics, snapshot.table.routes().len(), 0);
         let current = Arc::new(ArcSwap::from_pointee(snapshot));
         let admin = Admin {
             current: Arc::clone(&current),
@@ -207,7 +209,7 @@ impl Prepared {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::serve(admin_socket, admin, admin_stops))
         })?;
-        let limit = || current.load().settings.shutdown.drain;
+        let limit = || current.load().settings.drain;
         let outcome = server::serve(listeners, drain, stop, limit).await;
         stop_admin.send_replace(true);
         if let Ok(Err(error)) = admin_thread.join() {
@@ -218,16 +220,15 @@ impl Prepared {
 }
 
 fn addresses(settings: &Settings, overrides: &Overrides) -> (SocketAddr, Vec<config::Listener>) {
-    let admin = overrides.admin.unwrap_or(settings.admin.address);
+    let admin = overrides.admin.unwrap_or(settings.admin);
     if overrides.listen.is_empty() {
         return (admin, settings.listeners.clone());
     }
     // What the file says about its first listener holds for those that replace it.
-    let like = settings.listeners.first().cloned().unwrap_or_default();
-    let listeners = overrides
-        .listen
-        .iter()
-        .map(|address| config::Listener { address: *address, ..like.clone() });
+    let listeners = overrides.listen.iter().map(|address| match settings.listeners.first() {
+        Some(like) => config::Listener { address: *address, ..like.clone() },
+        None => config::Listener::at(*address),
+    });
     (admin, listeners.collect())
 }
 
@@ -237,6 +238,10 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         address,
         source,
     })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn help(kind: io::ErrorKind) -> &'static str {

@@ -23,7 +23,7 @@ use tollgate_filters::{Failure, FramingEdit};
 
 use self::context::Context;
 use self::forwarding::Downstream;
-use self::guard::TargetPolicy;
+use crate::config::TargetPolicy;
 use crate::drain::Drain;
 use crate::snapshot::{Shared, Snapshot};
 use crate::telemetry::access_log::AccessLog;

@@ -124,7 +124,7 @@ impl RouteFile {
             tracing::warn!("restart required: {key}");
         }
         let routes = snapshot.table.routes().len();
-        let timer = snapshot.settings.timer();
+        let timer = snapshot.settings.metrics.clone();
         // The last request that sees the old table drops it; its routes are many, so that a worker
         // should not have to, but a copy kept for longer would double the memory.
         let before = self.current.swap(Arc::new(snapshot));

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
-use tollgate_filters::{MetadataValue, Route, RouteTable, Scheme, TargetKind};
+use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Scheme, TargetKind};
 
-use crate::config::{Problem, Settings};
+use crate::config::Settings;
 use crate::proxy::forwarding::Forwarding;
-use crate::proxy::guard::Limits;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
 use crate::upstream::{Upstream, Upstreams};
@@ -31,8 +30,6 @@ pub struct Snapshot {
     pub table: RouteTable,
     /// What the file says beside the routes.
     pub settings: Settings,
-    /// How large a request head may be.
-    pub limits: Limits,
     /// Which forwarding headers are written.
     pub forwarding: Forwarding,
     /// Headers dropped from requests beside those the proxy drops.
@@ -112,10 +109,23 @@ impl Snapshot {
             .into_iter()
             .map(|(host, reason)| format!("`{host}` has no address now: {reason}"))
             .collect();
-        let limits = settings.limits();
-        let forwarding = settings.forwarding();
-        let hop_by_hop = settings.hop_by_hop();
-        (Self { table, settings, limits, forwarding, hop_by_hop, plans }, warnings)
+        let forwarding = Forwarding {
+            trusted: settings
+                .trusted_proxies
+                .as_deref()
+                .and_then(|text| JavaPattern::new(text).ok()),
+            x_forwarded: settings.x_forwarded.clone(),
+            forwarded: settings.forwarded.clone(),
+        };
+        let hop_by_hop = settings
+            .hop_by_hop
+            .iter()
+            .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+            .filter(|name| {
+                !matches!(*name, header::TRANSFER_ENCODING | header::CONNECTION | header::UPGRADE)
+            })
+            .collect();
+        (Self { table, settings, forwarding, hop_by_hop, plans }, warnings)
     }
 
     /// The plan of the route at `position`.
@@ -133,10 +143,10 @@ impl Plan {
     ) -> Self {
         let mut broken = None;
         let connect_timeout = match connect_timeout(route) {
-            Ok(own) => own.unwrap_or(settings.connect_timeout()),
+            Ok(own) => own.unwrap_or(settings.http_client.connect_timeout),
             Err(reason) => {
                 broken = Some(reason);
-                settings.connect_timeout()
+                settings.http_client.connect_timeout
             }
         };
         let destination = upstream.map(|(scheme, upstream, port)| {
@@ -229,12 +239,7 @@ fn response_timeout(route: &Route, settings: &Settings) -> Option<Duration> {
         | None => None,
     };
     match millis {
-        None => Some(settings.response_timeout()),
+        None => settings.http_client.response_timeout,
         Some(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
     }
-}
-
-/// Problems as one text for a log.
-pub fn as_text(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -43,7 +43,8 @@ impl Upstream {
         if let Some(at) = addresses.iter().position(|known| *known == address) {
             let next = (at + 1) % addresses.len();
             // Only the request that met the preferred address moves it.
-            drop(self.preferred.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed));
+            let _moved =
+                self.preferred.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 

@@ -1,72 +1,23 @@
 //! What the gateway itself writes on a request before it goes upstream: `Host`, `X-Forwarded-*`
 //! and `Forwarded`, and what it takes away (`global.md` 6).
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use http::{HeaderName, HeaderValue, Uri, header};
 use pingora_http::RequestHeader;
 use tollgate_filters::JavaPattern;
 
+use crate::config::{Forwarded, XForwarded, XForwardedHeader};
+
 /// Which forwarding headers are written, and whom to believe.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Forwarding {
     /// Peers whose own forwarding headers are extended; others' are dropped. None by default.
     pub trusted: Option<JavaPattern>,
-    /// Whether any `X-Forwarded-*` is written or passed at all.
-    pub x_forwarded: bool,
-    /// `X-Forwarded-For`: the client's address.
-    pub client: XForwarded,
-    /// `X-Forwarded-Proto`: the scheme the client used.
-    pub proto: XForwarded,
-    /// `X-Forwarded-Host`: the host the client asked for.
-    pub host: XForwarded,
-    /// `X-Forwarded-Port`: the port the client asked for. Off by default.
-    pub port: XForwarded,
-    /// `X-Forwarded-Prefix`: what path filters took away. Off by default.
-    pub prefix: XForwarded,
-    /// Whether `Forwarded` (RFC 7239) is written. Off by default.
-    pub forwarded: bool,
-    /// Whether its `by` parameter is.
-    pub forwarded_by: bool,
-}
-
-/// How one `X-Forwarded-*` header is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum XForwarded {
-    /// Not written; a trusted proxy's passes untouched.
-    Off,
-    /// Added to a trusted proxy's, joined by a comma.
-    Append,
-    /// Written in place of a trusted proxy's.
-    Replace,
-}
-
-impl XForwarded {
-    /// From the two switches of a route file.
-    pub fn new(enabled: bool, append: bool) -> Self {
-        match (enabled, append) {
-            (false, _) => Self::Off,
-            (true, true) => Self::Append,
-            (true, false) => Self::Replace,
-        }
-    }
-}
-
-impl Default for Forwarding {
-    fn default() -> Self {
-        Self {
-            trusted: None,
-            x_forwarded: true,
-            client: XForwarded::Append,
-            proto: XForwarded::Append,
-            host: XForwarded::Append,
-            port: XForwarded::Off,
-            prefix: XForwarded::Off,
-            forwarded: false,
-            forwarded_by: false,
-        }
-    }
+    /// The `X-Forwarded-*` headers.
+    pub x_forwarded: XForwarded,
+    /// `Forwarded` (RFC 7239).
+    pub forwarded: Forwarded,
 }
 
 /// What is known about the client side of a request.
@@ -100,41 +51,43 @@ impl Forwarding {
             (Some(trusted), Some(peer)) => full_match(trusted, &peer.to_string()),
         };
         let earlier = if is_trusted { self.trusted.as_ref() } else { None };
-        if earlier.is_none() || !self.forwarded {
+        if earlier.is_none() || !self.forwarded.enabled {
             request.remove_header(&header::FORWARDED);
         }
-        if earlier.is_none() || !self.x_forwarded {
+        if earlier.is_none() || !self.x_forwarded.enabled {
             drop_x_forwarded(request);
         }
         let scheme = if downstream.is_tls { "https" } else { "http" };
         let host = downstream.host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if self.forwarded {
+        if self.forwarded.enabled {
             self.write_forwarded(request, downstream, scheme, host);
         }
-        if !self.x_forwarded {
+        if !self.x_forwarded.enabled {
             return;
         }
         if let Some(peer) = peer {
             let kept = earlier.map(|trusted| kept_lines(request, &FOR, Some(trusted)));
-            write(request, self.client, &FOR, "X-Forwarded-For", kept, |text| {
-                drop(write!(text, "{peer}"));
+            write(request, self.x_forwarded.for_, &FOR, "X-Forwarded-For", kept, |text| {
+                text.push_str(&peer.to_string());
             });
         }
         let kept = |request: &RequestHeader, name| earlier.map(|_| kept_lines(request, name, None));
         let lines = kept(request, &PROTO);
-        write(request, self.proto, &PROTO, "X-Forwarded-Proto", lines, |text| {
+        write(request, self.x_forwarded.proto, &PROTO, "X-Forwarded-Proto", lines, |text| {
             text.push_str(scheme);
         });
         if !host.is_empty() {
             let host = without_default_port(host, downstream.is_tls);
             let lines = kept(request, &HOST);
-            write(request, self.host, &HOST, "X-Forwarded-Host", lines, |text| text.push_str(host));
+            write(request, self.x_forwarded.host, &HOST, "X-Forwarded-Host", lines, |text| {
+                text.push_str(host);
+            });
         }
         let lines = kept(request, &PORT);
-        write(request, self.port, &PORT, "X-Forwarded-Port", lines, |text| {
-            drop(write!(text, "{}", port_of(host, downstream.is_tls)));
+        write(request, self.x_forwarded.port, &PORT, "X-Forwarded-Port", lines, |text| {
+            text.push_str(&port_of(host, downstream.is_tls).to_string());
         });
-        if self.prefix != XForwarded::Off {
+        if self.x_forwarded.prefix.enabled {
             self.write_prefix(request, downstream);
         }
     }
@@ -150,7 +103,7 @@ impl Forwarding {
                 continue;
             };
             let lines = Some(kept_lines(request, &PREFIX, None));
-            write(request, self.prefix, &PREFIX, "X-Forwarded-Prefix", lines, |text| {
+            write(request, self.x_forwarded.prefix, &PREFIX, "X-Forwarded-Prefix", lines, |text| {
                 text.push_str(prefix);
             });
         }
@@ -164,7 +117,7 @@ impl Forwarding {
         host: &str,
     ) {
         let mut line = format!("proto={scheme}");
-        if let (true, Some(local)) = (self.forwarded_by, downstream.local) {
+        if let (true, Some(local)) = (self.forwarded.by, downstream.local) {
             push_pair(&mut line, "by", &local.to_string());
         }
         if !host.is_empty() {
@@ -186,7 +139,7 @@ impl Forwarding {
 
 fn push_pair(line: &mut String, key: &str, value: &str) {
     let quote = if value.contains(':') { "\"" } else { "" };
-    drop(write!(line, ";{key}={quote}{value}{quote}"));
+    line.push_str(&format!(";{key}={quote}{value}{quote}"));
 }
 
 fn full_match(pattern: &JavaPattern, text: &str) -> bool {
@@ -212,19 +165,16 @@ fn kept_lines(request: &RequestHeader, name: &HeaderName, trusted: Option<&JavaP
 /// Writes one header; `earlier` is what a trusted proxy sent.
 fn write(
     request: &mut RequestHeader,
-    how: XForwarded,
+    how: XForwardedHeader,
     name: &HeaderName,
     spelling: &'static str,
     earlier: Option<String>,
     own: impl FnOnce(&mut String),
 ) {
-    if how == XForwarded::Off {
+    if !how.enabled {
         return;
     }
-    let mut text = match (how, earlier) {
-        (XForwarded::Append, Some(earlier)) => earlier,
-        _ => String::new(),
-    };
+    let mut text = earlier.filter(|_| how.append).unwrap_or_default();
     if !text.is_empty() {
         text.push(',');
     }
@@ -266,11 +216,13 @@ mod tests {
         head
     }
 
+    const ON: XForwardedHeader = XForwardedHeader { enabled: true, append: true };
+    const REPLACE: XForwardedHeader = XForwardedHeader { enabled: true, append: false };
+
     fn everything(trusted: Option<&str>) -> Forwarding {
         Forwarding {
             trusted: trusted.map(|text| JavaPattern::new(text).unwrap()),
-            port: XForwarded::Append,
-            prefix: XForwarded::Append,
+            x_forwarded: XForwarded { port: ON, prefix: ON, ..XForwarded::default() },
             ..Forwarding::default()
         }
     }
@@ -362,11 +314,14 @@ mod tests {
     fn replaces_where_append_is_off() {
         // G6.2-4
         let replace = Forwarding {
-            client: XForwarded::Replace,
-            proto: XForwarded::Replace,
-            host: XForwarded::Replace,
-            port: XForwarded::Replace,
-            prefix: XForwarded::Replace,
+            x_forwarded: XForwarded {
+                enabled: true,
+                for_: REPLACE,
+                host: REPLACE,
+                port: REPLACE,
+                proto: REPLACE,
+                prefix: REPLACE,
+            },
             ..everything(Some(".*"))
         };
         check(
@@ -426,7 +381,10 @@ mod tests {
     #[test]
     fn writes_forwarded_on_request() {
         // G6.3
-        let forwarding = Forwarding { forwarded: true, ..Forwarding::default() };
+        let forwarding = Forwarding {
+            forwarded: Forwarded { enabled: true, by: false },
+            ..Forwarding::default()
+        };
         check(
             &forwarding,
             request(&[("Forwarded", "for=6.6.6.6")], "/get"),

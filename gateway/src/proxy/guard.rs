@@ -10,25 +10,7 @@ use percent_encoding::percent_decode;
 use pingora_http::RequestHeader;
 use tollgate_filters::Failure;
 
-/// How large a request head may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the request line.
-    pub request_line: usize,
-    /// Bytes of all header lines together.
-    pub request_headers: usize,
-    /// Number of header lines.
-    pub header_count: usize,
-}
-
-/// Whether dot segments, NUL and bytes above 0x7F are refused in a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetPolicy {
-    /// They are refused.
-    Strict,
-    /// They pass untouched; what routes on the path must know what it does.
-    Pass,
-}
+use crate::config::{Limits, TargetPolicy};
 
 /// Checks a request head; `raw` is the head as received over HTTP/1, or `None` over HTTP/2.
 ///

@@ -31,7 +31,12 @@ impl Gateway {
             return Err(Failure::RouteNotFound);
         };
         let raw = session.as_http1().map(|_| session.to_h1_raw());
-        guard::check(session.req_header(), raw.as_deref(), &snapshot.limits, self.target_policy)?;
+        guard::check(
+            session.req_header(),
+            raw.as_deref(),
+            &snapshot.settings.limits,
+            self.target_policy,
+        )?;
         to_path_and_host(session.req_header_mut());
         let choices = snapshot.table.choose(&mut fastrand::f64);
         for _ in 0..MAX_FORWARDS {
@@ -53,7 +58,7 @@ impl Gateway {
                 TargetKind::Upstream { .. } => return ready_for_upstream(session, context),
                 TargetKind::Unrouted => return unrouted(session, context).await.map(Some),
                 TargetKind::LoadBalanced { service, .. } => {
-                    return Err(if snapshot.settings.load_balancer_uses_404() {
+                    return Err(if snapshot.settings.load_balancer_use_404 {
                         Failure::NoInstanceNotFound(service.clone())
                     } else {
                         Failure::NoInstance(service.clone())

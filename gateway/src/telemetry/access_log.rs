@@ -15,18 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use memchr::memchr_iter;
 
-/// Where lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// The end of a file.
-    File(PathBuf),
-    /// Nowhere.
-    Off,
-}
+use crate::config;
 
 /// What one line tells.
 #[derive(Debug)]
@@ -87,12 +76,12 @@ impl AccessLog {
     /// # Errors
     ///
     /// The file cannot be opened for appending.
-    pub fn start(output: &Output, shards: usize) -> io::Result<Self> {
+    pub fn start(output: &config::AccessLog, shards: usize) -> io::Result<Self> {
         let sink: Box<dyn Write + Send> = match output {
-            Output::Stdout => Box::new(io::stdout()),
-            Output::Stderr => Box::new(io::stderr()),
-            Output::File(path) => Box::new(open(path)?),
-            Output::Off => return Ok(Self { shared: None, writer: None }),
+            config::AccessLog::Stdout => Box::new(io::stdout()),
+            config::AccessLog::Stderr => Box::new(io::stderr()),
+            config::AccessLog::File(path) => Box::new(open(path)?),
+            config::AccessLog::Off => return Ok(Self { shared: None, writer: None }),
         };
         let shared = Arc::new(Shared {
             shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
@@ -280,7 +269,7 @@ mod tests {
     fn writes_every_line_before_it_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        let log = AccessLog::start(&Output::File(path.clone()), 2).unwrap();
+        let log = AccessLog::start(&config::AccessLog::File(path.clone()), 2).unwrap();
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1000).for_each(|_| log.log(&line("/"))));

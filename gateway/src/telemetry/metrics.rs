@@ -13,7 +13,7 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::timer::{Outcome, RouteTimer};
-use crate::clock;
+use crate::{clock, config};
 
 /// The gateway's metrics. Handles are made once; a reload adds routes.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct RouteKey {
 #[derive(Debug)]
 struct Timers {
     started: Instant,
-    settings: Mutex<TimerSettings>,
+    settings: Mutex<config::Metrics>,
     /// Locked when routes are loaded and when metrics are read, never by a request.
     by_route: Mutex<HashMap<RouteKey, Arc<RouteTimer>>>,
     seconds: Desc,
@@ -56,23 +56,6 @@ impl Timers {
             HashMap::new(),
         )?;
         Ok(Self { started, settings: Mutex::default(), by_route: Mutex::default(), seconds })
-    }
-}
-
-/// What a route file may say about the timer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimerSettings {
-    /// `metrics.enabled`: whether the timer is exported. Default true.
-    pub enabled: bool,
-    /// `metrics.prefix`: what the name begins with. Default `spring.cloud.gateway`.
-    pub prefix: String,
-    /// `metrics.tags`: constant labels.
-    pub tags: Vec<(String, String)>,
-}
-
-impl Default for TimerSettings {
-    fn default() -> Self {
-        Self { enabled: true, prefix: "spring.cloud.gateway".to_owned(), tags: Vec::new() }
     }
 }
 
@@ -161,7 +144,7 @@ impl Metrics {
     }
 
     /// Counts a route table that is now in use.
-    pub fn applied(&self, settings: &TimerSettings, routes: usize, restart_required: usize) {
+    pub fn applied(&self, settings: &config::Metrics, routes: usize, restart_required: usize) {
         self.reloads.with_label_values(&["applied"]).inc();
         self.routes.set(i64::try_from(routes).unwrap_or(i64::MAX));
         self.restart_required.set(i64::try_from(restart_required).unwrap_or(i64::MAX));
