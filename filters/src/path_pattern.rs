@@ -149,7 +149,12 @@ impl PathPattern {
     ///
     /// A variable's regex has capture groups or takes too many steps.
     pub fn matches(&self, path: &str) -> Result<bool, Failure> {
-        self.run(path, None)
+        let matches = self.run(path, None)?;
+        // Among other text, such a regex only fails once everything has matched.
+        if matches && self.has_stray_groups() {
+            return Err(self.stray_groups());
+        }
+        Ok(matches)
     }
 
     /// Sets the variables from the raw path of a request, which the pattern matches.
@@ -291,10 +296,6 @@ impl PathPattern {
             Segment::Mixed(glob) => {
                 let value = RequestPath::segment_value(raw);
                 if let Some(into) = into {
-                    // Found out only now, when the whole pattern has matched.
-                    if glob.has_stray_groups() {
-                        return Err(self.stray_groups());
-                    }
                     glob.capture(&value, into)?;
                     return Ok(true);
                 }
