@@ -255,7 +255,7 @@ impl<'a> Uri<'a> {
 impl<'a> Authority<'a> {
     /// `None` if it cannot stand in a URI at all.
     fn parse(text: &'a str) -> Option<Self> {
-        let host_and_port = text.rsplit_once('@').map_or(text, |(_, behind)| behind);
+        let host_and_port = text.split_once('@').map_or(text, |(_, behind)| behind);
         let (host, port) = match host_and_port.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (host_and_port, None),
