@@ -89,10 +89,10 @@ impl<'q> Parameters<'q> {
     ///
     /// By a map, because a client may send thousands of names.
     fn grouped(&self) -> Vec<(&str, Option<&str>)> {
-        let mut places = HashMap::new();
+        let mut firsts = HashMap::new();
         let mut placed: Vec<(usize, &str, Option<&str>)> = Vec::with_capacity(self.0.len());
         for (at, (name, value)) in self.0.iter().enumerate() {
-            placed.push((*places.entry(&**name).or_insert(at), name, value.as_deref()));
+            placed.push((*firsts.entry(&**name).or_insert(at), name, value.as_deref()));
         }
         placed.sort_by_key(|(place, ..)| *place);
         placed.into_iter().map(|(_, name, value)| (name, value)).collect()
