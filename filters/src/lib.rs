@@ -18,8 +18,14 @@ mod exchange;
 mod failure;
 mod glob;
 mod header;
+mod header_line;
+mod header_name;
 mod invalid;
+mod java_uri;
+mod query;
 mod route;
+mod status;
+mod template;
 #[cfg(test)]
 mod testing;
 mod variables;

@@ -62,6 +62,11 @@ pub(crate) struct Case {
     pub(crate) response: Option<String>,
     /// What the client sees, as in `upstream`.
     pub(crate) client: Option<String>,
+    /// Whether the request's own `Host` goes upstream.
+    pub(crate) preserves_host: Option<bool>,
+    /// The filters' text forms, in the order of the way in.
+    #[serde(default)]
+    pub(crate) shows: Vec<String>,
     /// The phase in which the filters fail: `request` or `response`.
     pub(crate) fails: Option<String>,
 }

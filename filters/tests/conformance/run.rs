@@ -59,6 +59,7 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
         check_probe(&units.predicates, &table, probe)
             .map_err(|problem| format!("{}: {problem}", probe.request))?;
     }
+    check_shown(&case.shows, &units.chain)?;
     match &case.request {
         Some(request) => check_exchange(case, &units, request),
         None => Ok(()),
@@ -235,6 +236,9 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
         (Ok(Flow::Respond(answer)), _) => short_answer(*answer),
         (Ok(Flow::Continue), _) => {
             case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;
+            if case.preserves_host.is_some_and(|expected| expected != state.preserve_host) {
+                return Err(format!("preserves the host: {}", state.preserve_host));
+            }
             match upstream_answers(case, units, &mut head, &mut state)? {
                 Some(response) => response,
                 None => return Ok(()),
@@ -244,6 +248,14 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
     case.client
         .as_ref()
         .map_or(Ok(()), |expected| check_lines(expected, client.status.as_str(), &client.headers))
+}
+
+fn check_shown(expected: &[String], chain: &Chain) -> Outcome {
+    let shown: Vec<String> = chain.steps().iter().map(|step| step.filter.to_string()).collect();
+    if expected.is_empty() || shown == expected {
+        return Ok(());
+    }
+    Err(format!("shows {shown:?}, expected {expected:?}"))
 }
 
 /// Runs the way back; `None` if it failed as the case expects.
