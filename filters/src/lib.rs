@@ -16,6 +16,7 @@ mod date_time;
 mod digits;
 mod exchange;
 mod failure;
+mod glob;
 mod header;
 mod invalid;
 mod route;
@@ -25,7 +26,9 @@ mod variables;
 mod weights;
 
 pub mod filter;
+pub mod host_pattern;
 pub mod java_regex;
+pub mod path_pattern;
 pub mod predicate;
 
 pub use answer::Answer;

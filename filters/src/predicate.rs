@@ -11,7 +11,9 @@ mod before;
 mod between;
 mod cookie;
 mod header;
+mod host;
 mod method;
+mod path;
 mod query;
 mod remote_addr;
 mod weight;
@@ -30,7 +32,9 @@ pub const ALL: &[Definition] = &[
     Definition::of::<between::Between>(),
     Definition::of::<cookie::Cookie>(),
     Definition::of::<header::Header>(),
+    Definition::of::<host::Host>(),
     Definition::of::<method::Method>(),
+    Definition::of::<path::Path>(),
     Definition::of::<query::Query>(),
     Definition::of::<remote_addr::RemoteAddr>(),
     Definition::of::<weight::Weight>(),
@@ -232,7 +236,9 @@ mod tests {
         ("Between", include_str!("predicate/between.rs")),
         ("Cookie", include_str!("predicate/cookie.rs")),
         ("Header", include_str!("predicate/header.rs")),
+        ("Host", include_str!("predicate/host.rs")),
         ("Method", include_str!("predicate/method.rs")),
+        ("Path", include_str!("predicate/path.rs")),
         ("Query", include_str!("predicate/query.rs")),
         ("RemoteAddr", include_str!("predicate/remote_addr.rs")),
         ("Weight", include_str!("predicate/weight.rs")),

@@ -24,13 +24,14 @@ pub(crate) fn check_predicate_table(source: &str) {
     }
 }
 
-/// The rows of the table in a file's header: three cells, each in back-ticks.
+/// The rows of the table in a file's header: three cells, each in back-ticks. A `⏎` starts a header
+/// line.
 fn table(source: &str) -> Vec<[String; 3]> {
     let rows: Vec<[String; 3]> = source
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `"))
         .filter_map(|row| {
-            let mut cells = row.split('`').step_by(2).map(str::to_owned);
+            let mut cells = row.split('`').step_by(2).map(|cell| cell.replace(" ⏎ ", "\n"));
             Some([cells.next()?, cells.next()?, cells.next()?])
         })
         .collect();
