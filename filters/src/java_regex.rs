@@ -52,7 +52,7 @@ pub struct JavaPattern {
 pub struct InvalidPattern(String);
 
 impl InvalidPattern {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 }
@@ -126,12 +126,7 @@ impl JavaPattern {
     ///
     /// The pattern takes too many steps on this text.
     pub fn is_full_match(&self, text: &str) -> Result<bool, PatternFailure> {
-        let program = if self.has_line_end && text.ends_with(LINE_TERMINATORS) {
-            self.later(&self.full_at_line_end, LineEnds::Final, Scope::Full)?
-        } else {
-            &self.full
-        };
-        program.is_match(text).ok_or_else(|| self.limit_reached())
+        self.full_program(text)?.is_match(text).ok_or_else(|| self.limit_reached())
     }
 
     /// The names of the named groups, in order.
@@ -142,6 +137,25 @@ impl JavaPattern {
     /// Whether the pattern has capture groups, named or not.
     pub fn has_groups(&self) -> bool {
         !self.groups.is_empty()
+    }
+
+    /// How many capture groups the pattern has, named or not.
+    pub(crate) fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// What the groups captured if the pattern matches the whole of `text`.
+    pub(crate) fn full_groups<'t>(
+        &self,
+        text: &'t str,
+    ) -> Result<Option<Vec<Option<&'t str>>>, PatternFailure> {
+        let mut spans = Spans::default();
+        let program = self.full_program(text)?;
+        if !program.captures_at(text, 0, &mut spans).ok_or_else(|| self.limit_reached())? {
+            return Ok(None);
+        }
+        let group = |span: Option<(usize, usize)>| span.and_then(|(from, to)| text.get(from..to));
+        Ok(Some(spans.groups.into_iter().map(group).collect()))
     }
 
     /// Replaces every match in `text`.
@@ -184,6 +198,14 @@ impl JavaPattern {
         }
         out.push_str(text.get(copied..).unwrap_or_default());
         Ok(Cow::Owned(out))
+    }
+
+    fn full_program(&self, text: &str) -> Result<&Program, PatternFailure> {
+        if self.has_line_end && text.ends_with(LINE_TERMINATORS) {
+            self.later(&self.full_at_line_end, LineEnds::Final, Scope::Full)
+        } else {
+            Ok(&self.full)
+        }
     }
 
     fn search_program(&self, text: &str) -> Result<&Program, PatternFailure> {

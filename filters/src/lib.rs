@@ -13,6 +13,7 @@ mod arguments;
 mod chain;
 mod exchange;
 mod failure;
+mod glob;
 mod header;
 mod header_line;
 mod header_name;
@@ -27,7 +28,9 @@ mod testing;
 mod variables;
 
 pub mod filter;
+pub mod host_pattern;
 pub mod java_regex;
+pub mod path_pattern;
 pub mod predicate;
 
 pub use answer::Answer;

@@ -5,7 +5,9 @@
 
 mod incoming;
 
+mod host;
 mod method;
+mod path;
 
 use std::fmt::{Debug, Display};
 
@@ -15,7 +17,11 @@ use crate::{Entry, Failure, Invalid, Variables};
 pub use incoming::{Choices, Incoming, RequestPath};
 
 /// Every predicate a route may name, in alphabetical order.
-pub const ALL: &[Definition] = &[Definition::of::<method::Method>()];
+pub const ALL: &[Definition] = &[
+    Definition::of::<host::Host>(),
+    Definition::of::<method::Method>(),
+    Definition::of::<path::Path>(),
+];
 
 /// A condition on a request.
 ///
@@ -198,7 +204,11 @@ mod tests {
     use crate::testing::check_predicate_table;
 
     /// Every file of the folder: a file that is not listed in [`ALL`] fails the count.
-    const SOURCES: &[(&str, &str)] = &[("Method", include_str!("predicate/method.rs"))];
+    const SOURCES: &[(&str, &str)] = &[
+        ("Host", include_str!("predicate/host.rs")),
+        ("Method", include_str!("predicate/method.rs")),
+        ("Path", include_str!("predicate/path.rs")),
+    ];
 
     #[test]
     fn every_header_table_tells_the_truth() {
