@@ -185,7 +185,7 @@ proptest! {
     fn a_path_variable_arrives_as_it_was_captured(value in texts()) {
         let unit = spring("SetPath", &["/{a}"]).unwrap();
         let target = send(&*unit, "/", [&value, ""]).unwrap().unwrap();
-        let decoded = percent_encoding::percent_decode_str(target.strip_prefix('/').unwrap()).decode_utf8().unwrap();
+        let decoded = percent_encoding::percent_decode_str(target.get(1..).unwrap()).decode_utf8().unwrap();
         prop_assert_eq!(decoded, value);
     }
 
