@@ -225,7 +225,8 @@ pub(crate) fn bind<U: FromArguments>(
     settings: &mut UnitSettings<'_>,
 ) -> Result<Bound<U>, Invalid> {
     let known_warnings = settings.warnings.len();
-    let built = de::Arguments::normalise(entry, U::SHORTCUT, settings)
+    let built = refuse_expressions(entry)
+        .and_then(|()| de::Arguments::normalise(entry, U::SHORTCUT, settings))
         .and_then(U::Config::deserialize)
         .and_then(|config| U::from_arguments(config, settings));
     for (_, warning) in settings.warnings.iter_mut().skip(known_warnings) {
@@ -243,6 +244,27 @@ pub(crate) fn bind<U: FromArguments>(
             Err(problem)
         }
     }
+}
+
+/// Refuses values that the reference gateway evaluates: `#{@name}` names an object of the
+/// application, and this gateway has none (`predicates.md` 1.9).
+fn refuse_expressions(entry: &Entry) -> Result<(), Invalid> {
+    let is_expression = |text: &&str| text.trim_start().starts_with("#{") && text.ends_with('}');
+    for argument in &entry.arguments {
+        let expression = match &argument.value {
+            ArgValue::Text(text) => Some(text.as_str()).filter(is_expression),
+            ArgValue::List(texts) => texts.iter().map(String::as_str).find(is_expression),
+        };
+        let Some(expression) = expression.map(str::trim) else { continue };
+        let name = expression.strip_prefix("#{@").and_then(|rest| rest.strip_suffix('}'));
+        let problem = match name {
+            Some(name) => Invalid::new("unknown-bean", format!("no bean `{name}` is known")),
+            None => Invalid::new("expression", format!("`{expression}` is an expression"))
+                .with_help("expressions are not evaluated; write the value itself"),
+        };
+        return Err(problem.or_at(argument.span));
+    }
+    Ok(())
 }
 
 /// Puts a problem at the argument it names, else at the entry, and names the unit.

@@ -96,6 +96,9 @@ impl<'a> Exchange<'a> {
         if !path.starts_with('/') {
             return Err(Failure::Filter(format!("the new path `{path}` does not begin with `/`")));
         }
+        if path == self.path() {
+            return Ok(());
+        }
         let target = match self.query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),

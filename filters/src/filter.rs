@@ -3,7 +3,21 @@
 //! To add one, write `filter/<name>.rs` and add its two lines here: the module and its place in
 //! [`ALL`].
 
+mod add_request_header;
+mod add_request_parameter;
+mod add_response_header;
 mod prefix_path;
+mod preserve_host_header;
+mod redirect_to;
+mod remove_request_header;
+mod remove_request_parameter;
+mod remove_response_header;
+mod rewrite_path;
+mod set_path;
+mod set_request_header;
+mod set_response_header;
+mod set_status;
+mod strip_prefix;
 
 use std::fmt::{Debug, Display};
 use std::pin::Pin;
@@ -14,7 +28,23 @@ use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
 use crate::{Answer, Entry, Exchange, Failure, Invalid};
 
 /// Every filter a route may name, in alphabetical order.
-pub const ALL: &[Definition] = &[Definition::of::<prefix_path::PrefixPath>()];
+pub const ALL: &[Definition] = &[
+    Definition::of::<add_request_header::AddRequestHeader>(),
+    Definition::of::<add_request_parameter::AddRequestParameter>(),
+    Definition::of::<add_response_header::AddResponseHeader>(),
+    Definition::of::<prefix_path::PrefixPath>(),
+    Definition::of::<preserve_host_header::PreserveHostHeader>(),
+    Definition::of::<redirect_to::RedirectTo>(),
+    Definition::of::<remove_request_header::RemoveRequestHeader>(),
+    Definition::of::<remove_request_parameter::RemoveRequestParameter>(),
+    Definition::of::<remove_response_header::RemoveResponseHeader>(),
+    Definition::of::<rewrite_path::RewritePath>(),
+    Definition::of::<set_path::SetPath>(),
+    Definition::of::<set_request_header::SetRequestHeader>(),
+    Definition::of::<set_response_header::SetResponseHeader>(),
+    Definition::of::<set_status::SetStatus>(),
+    Definition::of::<strip_prefix::StripPrefix>(),
+];
 
 /// One step in a route's chain.
 ///
@@ -157,7 +187,23 @@ mod tests {
     use crate::testing::check_filter_table;
 
     /// Every file of the folder: a file that is not listed in [`ALL`] fails the count.
-    const SOURCES: &[(&str, &str)] = &[("PrefixPath", include_str!("filter/prefix_path.rs"))];
+    const SOURCES: &[(&str, &str)] = &[
+        ("AddRequestHeader", include_str!("filter/add_request_header.rs")),
+        ("AddRequestParameter", include_str!("filter/add_request_parameter.rs")),
+        ("AddResponseHeader", include_str!("filter/add_response_header.rs")),
+        ("PrefixPath", include_str!("filter/prefix_path.rs")),
+        ("PreserveHostHeader", include_str!("filter/preserve_host_header.rs")),
+        ("RedirectTo", include_str!("filter/redirect_to.rs")),
+        ("RemoveRequestHeader", include_str!("filter/remove_request_header.rs")),
+        ("RemoveRequestParameter", include_str!("filter/remove_request_parameter.rs")),
+        ("RemoveResponseHeader", include_str!("filter/remove_response_header.rs")),
+        ("RewritePath", include_str!("filter/rewrite_path.rs")),
+        ("SetPath", include_str!("filter/set_path.rs")),
+        ("SetRequestHeader", include_str!("filter/set_request_header.rs")),
+        ("SetResponseHeader", include_str!("filter/set_response_header.rs")),
+        ("SetStatus", include_str!("filter/set_status.rs")),
+        ("StripPrefix", include_str!("filter/strip_prefix.rs")),
+    ];
 
     #[test]
     fn every_header_table_tells_the_truth() {

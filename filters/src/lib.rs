@@ -8,19 +8,33 @@
 //! Nothing in here opens a socket, reads a file or looks at a clock: the caller brings the request
 //! head, the time and the random numbers.
 
+mod address;
 mod answer;
 mod arguments;
 mod chain;
+mod date_time;
+mod digits;
 mod exchange;
 mod failure;
+mod glob;
 mod header;
+mod header_line;
+mod header_name;
 mod invalid;
+mod java_uri;
+mod query;
 mod route;
+mod status;
+mod template;
 #[cfg(test)]
 mod testing;
 mod variables;
+mod weights;
 
 pub mod filter;
+pub mod host_pattern;
+pub mod java_regex;
+pub mod path_pattern;
 pub mod predicate;
 
 pub use answer::Answer;
@@ -34,3 +48,4 @@ pub use invalid::{Invalid, Severity, Span};
 pub use predicate::{Incoming, Predicate};
 pub use route::{MetadataValue, Route, Scheme, Target, TargetKind};
 pub use variables::Variables;
+pub use weights::WeightTable;

@@ -4,8 +4,19 @@
 //! [`ALL`].
 
 mod incoming;
+mod late_pattern;
 
+mod after;
+mod before;
+mod between;
+mod cookie;
+mod header;
+mod host;
 mod method;
+mod path;
+mod query;
+mod remote_addr;
+mod weight;
 
 use std::fmt::{Debug, Display};
 
@@ -15,7 +26,19 @@ use crate::{Entry, Failure, Invalid, Variables};
 pub use incoming::{Choices, Incoming, RequestPath};
 
 /// Every predicate a route may name, in alphabetical order.
-pub const ALL: &[Definition] = &[Definition::of::<method::Method>()];
+pub const ALL: &[Definition] = &[
+    Definition::of::<after::After>(),
+    Definition::of::<before::Before>(),
+    Definition::of::<between::Between>(),
+    Definition::of::<cookie::Cookie>(),
+    Definition::of::<header::Header>(),
+    Definition::of::<host::Host>(),
+    Definition::of::<method::Method>(),
+    Definition::of::<path::Path>(),
+    Definition::of::<query::Query>(),
+    Definition::of::<remote_addr::RemoteAddr>(),
+    Definition::of::<weight::Weight>(),
+];
 
 /// A condition on a request.
 ///
@@ -173,6 +196,15 @@ pub fn build(
     })
 }
 
+/// Refuses a required argument that is there but empty.
+fn required(field: &'static str, value: &str) -> Result<(), Invalid> {
+    if value.is_empty() {
+        let message = format!("`{field}` is required");
+        return Err(Invalid { field: Some(field), ..Invalid::new("missing-argument", message) });
+    }
+    Ok(())
+}
+
 /// Stands in for a predicate of a Spring file whose evaluation fails in the reference gateway.
 #[derive(Debug)]
 struct AlwaysFails {
@@ -198,7 +230,19 @@ mod tests {
     use crate::testing::check_predicate_table;
 
     /// Every file of the folder: a file that is not listed in [`ALL`] fails the count.
-    const SOURCES: &[(&str, &str)] = &[("Method", include_str!("predicate/method.rs"))];
+    const SOURCES: &[(&str, &str)] = &[
+        ("After", include_str!("predicate/after.rs")),
+        ("Before", include_str!("predicate/before.rs")),
+        ("Between", include_str!("predicate/between.rs")),
+        ("Cookie", include_str!("predicate/cookie.rs")),
+        ("Header", include_str!("predicate/header.rs")),
+        ("Host", include_str!("predicate/host.rs")),
+        ("Method", include_str!("predicate/method.rs")),
+        ("Path", include_str!("predicate/path.rs")),
+        ("Query", include_str!("predicate/query.rs")),
+        ("RemoteAddr", include_str!("predicate/remote_addr.rs")),
+        ("Weight", include_str!("predicate/weight.rs")),
+    ];
 
     #[test]
     fn every_header_table_tells_the_truth() {

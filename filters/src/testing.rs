@@ -2,17 +2,30 @@
 
 use std::borrow::Cow;
 
-use pingora_http::RequestHeader;
+use http::HeaderMap;
+use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::{
-    Entry, Exchange, ExchangeState, Flow, Hook, Incoming, Span, UnitSettings, filter, predicate,
+    Entry, Exchange, ExchangeState, Filter, Flow, Hook, Incoming, Span, UnitSettings, filter,
+    predicate,
 };
 
-/// Runs every row of the table at the top of a filter's file through [`check_request`].
+/// Runs every row of the table at the top of a filter's file.
+///
+/// The table's title says what its cells are: `route`, then `request` and `upstream sees`
+/// ([`check_request`]), `request` and `client sees` ([`check_answer`]), or `upstream answers` and
+/// `client sees` ([`check_response`]).
 #[track_caller]
 pub(crate) fn check_filter_table(source: &str) {
-    for [route, request, upstream] in table(source) {
-        check_request(&route, &with_method(&request), &with_method(&upstream));
+    let title = source.lines().find(|line| line.starts_with("//! | ")).unwrap_or_default();
+    for [route, given, seen] in table(source) {
+        if title.contains("upstream answers") {
+            check_response(&route, &given, &seen);
+        } else if title.contains("client sees") {
+            check_answer(&route, &with_method(&given), &seen);
+        } else {
+            check_request(&route, &with_method(&given), &with_method(&seen));
+        }
     }
 }
 
@@ -24,13 +37,14 @@ pub(crate) fn check_predicate_table(source: &str) {
     }
 }
 
-/// The rows of the table in a file's header: three cells, each in back-ticks.
+/// The rows of the table in a file's header: three cells, each in back-ticks. A `⏎` starts a header
+/// line.
 fn table(source: &str) -> Vec<[String; 3]> {
     let rows: Vec<[String; 3]> = source
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `"))
         .filter_map(|row| {
-            let mut cells = row.split('`').step_by(2).map(str::to_owned);
+            let mut cells = row.split('`').step_by(2).map(|cell| cell.replace(" ⏎ ", "\n"));
             Some([cells.next()?, cells.next()?, cells.next()?])
         })
         .collect();
@@ -43,20 +57,86 @@ fn with_method(text: &str) -> Cow<'_, str> {
 }
 
 /// Sends a request (`GET /path`, header lines below) through one filter and compares what goes
-/// upstream: the request line, and for each header line named its values.
+/// upstream: the request line, and for each header named all of its values. `-Name` says that a
+/// header is not there.
 #[track_caller]
 pub(crate) fn check_request(shortcut: &str, request: &str, upstream: &str) {
     let (flow, head, _) = run(shortcut, request);
     assert!(matches!(flow, Ok(Flow::Continue)), "{shortcut}: {flow:?}");
-    let mut lines = upstream.lines();
     let target = String::from_utf8_lossy(head.raw_path()).into_owned();
-    assert_eq!(format!("{} {target}", head.method), lines.next().unwrap(), "{shortcut}");
+    check_lines(shortcut, upstream, &format!("{} {target}", head.method), &head.headers);
+}
+
+/// Sends a request through one filter and compares the answer it makes: status and header lines.
+#[track_caller]
+pub(crate) fn check_answer(shortcut: &str, request: &str, client: &str) {
+    let (flow, ..) = run(shortcut, request);
+    let Ok(Flow::Respond(answer)) = flow else { panic!("{shortcut}: {flow:?}") };
+    let mut headers = HeaderMap::new();
+    for (field, value) in answer.headers {
+        headers.append(field.name().clone(), value);
+    }
+    check_lines(shortcut, client, &answer.status.to_string(), &headers);
+}
+
+/// Sends `GET /` through one filter, then the upstream's answer (status, header lines below) back
+/// through it, and compares what the client sees.
+#[track_caller]
+pub(crate) fn check_response(shortcut: &str, upstream: &str, client: &str) {
+    let unit = filter(shortcut);
+    let mut request = head("GET /");
+    let mut state = ExchangeState::default();
+    let mut exchange = Exchange::new(&mut request, &mut state);
+    let flow = ready(unit.on_request(&mut exchange));
+    assert!(matches!(flow, Ok(Flow::Continue)), "{shortcut}: {flow:?}");
+    let mut lines = upstream.lines();
+    let status: u16 = lines.next().unwrap().parse().unwrap();
+    let mut response = ResponseHeader::build(status, None).unwrap();
     for line in lines {
         let (name, value) = line.split_once(':').unwrap();
-        let values: Vec<&str> =
-            head.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
-        assert!(values.contains(&value.trim()), "{shortcut}: {name} is {values:?}");
+        response.append_header(name.to_owned(), value.trim()).unwrap();
     }
+    let outcome = ready(unit.on_response(&mut exchange, &mut response));
+    assert_eq!(outcome, Ok(()), "{shortcut}");
+    check_lines(shortcut, client, response.status.as_str(), &response.headers);
+}
+
+#[track_caller]
+fn check_lines(shortcut: &str, expected: &str, first: &str, headers: &HeaderMap) {
+    let mut lines = expected.lines();
+    assert_eq!(first, lines.next().unwrap(), "{shortcut}");
+    let mut wanted: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let (name, value) = match line.strip_prefix('-') {
+            Some(name) => (name, None),
+            None => line.split_once(':').map(|(name, value)| (name, Some(value.trim()))).unwrap(),
+        };
+        match wanted.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.extend(value),
+            None => wanted.push((name, value.into_iter().collect())),
+        }
+    }
+    for (name, wanted) in wanted {
+        let values: Vec<&str> =
+            headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(values, wanted, "{shortcut}: {name}");
+    }
+}
+
+#[track_caller]
+fn ready<T>(hook: Hook<'_, T>) -> Result<T, crate::Failure> {
+    match hook {
+        Hook::Ready(outcome) => outcome,
+        Hook::Wait(_) => panic!("the filter waits"),
+    }
+}
+
+/// Builds a filter as a Spring file would have it.
+#[track_caller]
+fn filter(shortcut: &str) -> Box<dyn Filter> {
+    let mut settings = UnitSettings::spring("test");
+    filter::build(&Entry::filter_shortcut(shortcut, Span::default()), &mut settings)
+        .unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Sends a request through one filter and gives what came of it.
@@ -65,15 +145,10 @@ pub(crate) fn run(
     shortcut: &str,
     request: &str,
 ) -> (Result<Flow, crate::Failure>, RequestHeader, ExchangeState) {
-    let mut settings = UnitSettings::spring("test");
-    let unit = filter::build(&Entry::filter_shortcut(shortcut, Span::default()), &mut settings)
-        .unwrap_or_else(|problem| panic!("{problem}"));
+    let unit = filter(shortcut);
     let mut head = head(request);
     let mut state = ExchangeState::default();
-    let flow = match unit.on_request(&mut Exchange::new(&mut head, &mut state)) {
-        Hook::Ready(flow) => flow,
-        Hook::Wait(_) => panic!("{shortcut} waits"),
-    };
+    let flow = ready(unit.on_request(&mut Exchange::new(&mut head, &mut state)));
     (flow, head, state)
 }
 

@@ -98,10 +98,10 @@ fn gather_with_flag(entry: &Entry, list: &str, flag: &str) -> Vec<(String, ArgVa
     let is_flag = |text: &String| {
         text.is_empty() || text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
     };
-    let last = values.pop_if(|last| is_flag(last));
+    let written = values.pop_if(|last| is_flag(last));
     let mut named = vec![(list.to_owned(), ArgValue::List(values), entry.span)];
-    if let Some(last) = last.filter(|last| !last.is_empty()) {
-        named.push((flag.to_owned(), ArgValue::Text(last), entry.span));
+    if let Some(written) = written.filter(|text| !text.is_empty()) {
+        named.push((flag.to_owned(), ArgValue::Text(written), entry.span));
     }
     named
 }

@@ -83,6 +83,11 @@ impl Choices {
         Self(Vec::new())
     }
 
+    /// Room for the choices of so many groups.
+    pub(crate) fn with_capacity(groups: usize) -> Self {
+        Self(Vec::with_capacity(groups))
+    }
+
     /// Adds the choice of a group; `None` if it chose nobody.
     pub fn push(&mut self, group: &Arc<str>, route: Option<&Arc<str>>) {
         self.0.push((Arc::clone(group), route.map(Arc::clone)));

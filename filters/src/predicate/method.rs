@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{Hint, Incoming, MethodSet, Predicate};
 use crate::arguments::{FromArguments, Shortcut, UnitSettings};
-use crate::{Failure, Invalid};
+use crate::{Failure, Invalid, Severity};
 
 /// Asks for one of the methods.
 #[derive(Debug)]
@@ -36,14 +36,24 @@ impl FromArguments for Method {
     const SHORTCUT: Shortcut = Shortcut::List("methods");
     type Config = Config;
 
-    fn from_arguments(config: Config, _: &mut UnitSettings<'_>) -> Result<Self, Invalid> {
-        let set = config
-            .methods
-            .iter()
-            .filter_map(|name| http::Method::from_bytes(name.as_bytes()).ok())
-            .fold(MethodSet::default(), |set, method| set.with(MethodSet::of(&method)));
+    fn from_arguments(config: Config, settings: &mut UnitSettings<'_>) -> Result<Self, Invalid> {
+        let mut set = MethodSet::default();
+        for name in &config.methods {
+            let one = http::Method::from_bytes(name.as_bytes())
+                .map_or(MethodSet::default(), |method| MethodSet::of(&method));
+            if one == MethodSet::default() {
+                settings.warnings.push((Severity::Warning, never_matches(name)));
+            }
+            set = set.with(one);
+        }
         Ok(Self { names: config.methods, set })
     }
+}
+
+/// The reference gateway loads such a name too, so even native files may hold it.
+fn never_matches(name: &str) -> Invalid {
+    Invalid::argument("methods", format!("`{name}` matches no request"))
+        .with_help("the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and TRACE")
 }
 
 impl Predicate for Method {

@@ -28,6 +28,19 @@ pub(crate) struct Case {
     pub(crate) default_filters: Vec<Written>,
     #[serde(default)]
     pub(crate) filters: Vec<Written>,
+    /// Id of the route that has the units; default `r`.
+    pub(crate) route: Option<String>,
+    /// The `Weight` predicates of all routes, in the order of the file.
+    #[serde(default)]
+    pub(crate) weights: Vec<Share>,
+    /// What the weight groups choose.
+    #[serde(default)]
+    pub(crate) draws: Vec<Draw>,
+    /// Values of a route's `uri`.
+    #[serde(default)]
+    pub(crate) targets: Vec<TargetProbe>,
+    /// What the first predicate is shown as.
+    pub(crate) shown: Option<String>,
     /// Variables that some predicate has captured.
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,
@@ -49,6 +62,11 @@ pub(crate) struct Case {
     pub(crate) response: Option<String>,
     /// What the client sees, as in `upstream`.
     pub(crate) client: Option<String>,
+    /// Whether the request's own `Host` goes upstream.
+    pub(crate) preserves_host: Option<bool>,
+    /// The filters' text forms, in the order of the way in.
+    #[serde(default)]
+    pub(crate) shows: Vec<String>,
     /// The phase in which the filters fail: `request` or `response`.
     pub(crate) fails: Option<String>,
 }
@@ -98,4 +116,40 @@ pub(crate) struct Probe {
     pub(crate) client: Option<String>,
     /// The time, as an RFC 3339 instant.
     pub(crate) now: Option<String>,
+    /// The numbers that the weight groups draw, in the order of the groups.
+    #[serde(default)]
+    pub(crate) random: Vec<f64>,
+}
+
+/// A route's `Weight` predicate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Share {
+    pub(crate) group: String,
+    pub(crate) route: String,
+    pub(crate) weight: i32,
+}
+
+/// One drawing of all weight groups.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Draw {
+    /// The numbers, in the order of the groups.
+    pub(crate) random: Vec<f64>,
+    /// Which route each group chooses; a group that is not named chooses none.
+    #[serde(default)]
+    pub(crate) chosen: BTreeMap<String, String>,
+}
+
+/// A route's `uri` and what the gateway does with it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetProbe {
+    pub(crate) uri: String,
+    /// What metrics and the admin listener show; default the `uri`.
+    pub(crate) shown: Option<String>,
+    /// `http HOST PORT` (or another scheme), `forward PATH`, `lb SERVICE`, `lb SERVICE SCHEME`,
+    /// `nowhere`, or `failure`. Not needed if the case is refused.
+    #[serde(default)]
+    pub(crate) goes: String,
 }

@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::HeaderMap;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
     Answer, ArgValue, Argument, Chain, Entry, Exchange, ExchangeState, Failure, Filter, Flow,
-    Incoming, Invalid, Predicate, Span, UnitSettings, Variables, filter, predicate,
+    Incoming, Invalid, Predicate, Scheme, Span, Target, TargetKind, UnitSettings, Variables,
+    WeightTable, filter, predicate,
 };
 
-use super::case::{Case, Probe, Value, Written};
+use super::case::{Case, Draw, Probe, TargetProbe, Value, Written};
 
 type Outcome = Result<(), String>;
 
@@ -29,6 +31,12 @@ struct Units {
 fn check_as(case: &Case, strict: bool) -> Outcome {
     let refusal =
         if strict { case.native.as_ref().or(case.invalid.as_ref()) } else { case.invalid.as_ref() };
+    if !case.targets.is_empty() {
+        return case.targets.iter().try_for_each(|probe| {
+            check_target(probe, strict, refusal)
+                .map_err(|problem| format!("{}: {problem}", probe.uri))
+        });
+    }
     let units = match (build(case, strict), refusal) {
         (Ok(_), Some(part)) => return Err(format!("loads, but should say `{part}`")),
         (Err(problem), Some(part)) if problem.to_string().contains(part) => return Ok(()),
@@ -36,10 +44,22 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
         (Err(problem), None) => return Err(format!("is refused: {problem}")),
         (Ok(units), None) => units,
     };
+    if let Some(expected) = &case.shown {
+        let shown = units.predicates.first().map(ToString::to_string);
+        if shown.as_ref() != Some(expected) {
+            return Err(format!("is shown as {shown:?}"));
+        }
+    }
+    let table = weights(case);
+    for draw in &case.draws {
+        check_draw(case, &table, draw)
+            .map_err(|problem| format!("{:?}: {problem}", draw.random))?;
+    }
     for probe in &case.requests {
-        check_probe(&units.predicates, probe)
+        check_probe(&units.predicates, &table, probe)
             .map_err(|problem| format!("{}: {problem}", probe.request))?;
     }
+    check_shown(&case.shows, &units.chain)?;
     match &case.request {
         Some(request) => check_exchange(case, &units, request),
         None => Ok(()),
@@ -47,7 +67,8 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
 }
 
 fn build(case: &Case, strict: bool) -> Result<Units, Invalid> {
-    let base = if strict { UnitSettings::native("r") } else { UnitSettings::spring("r") };
+    let id = case.route.as_deref().unwrap_or("r");
+    let base = if strict { UnitSettings::native(id) } else { UnitSettings::spring(id) };
     let mut settings = UnitSettings {
         host_include_port: case.settings.include_port.unwrap_or(true),
         optional_trailing_slash: case.settings.optional_trailing_slash,
@@ -97,9 +118,64 @@ fn entry(written: &Written, is_predicate: bool) -> Result<Entry, Invalid> {
     }
 }
 
-fn check_probe(predicates: &[Box<dyn Predicate>], probe: &Probe) -> Outcome {
+fn check_target(probe: &TargetProbe, strict: bool, refusal: Option<&String>) -> Outcome {
+    let target = match (Target::parse(&probe.uri, strict), refusal) {
+        (Ok(target), Some(part)) => return Err(format!("{target:?}, but should say `{part}`")),
+        (Err(problem), Some(part)) if problem.to_string().contains(part) => return Ok(()),
+        (Err(problem), _) => return Err(format!("is refused: {problem}")),
+        (Ok(target), None) => target,
+    };
+    let shown = target.to_string();
+    if shown != *probe.shown.as_ref().unwrap_or(&probe.uri) {
+        return Err(format!("is shown as `{shown}`"));
+    }
+    let name = |scheme| match scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+        Scheme::Ws => "ws",
+        Scheme::Wss => "wss",
+    };
+    let goes = match target.kind {
+        TargetKind::Upstream { scheme, host, port } => format!("{} {host} {port}", name(scheme)),
+        TargetKind::Forward { path } => format!("forward {path}"),
+        TargetKind::LoadBalanced { service, scheme: None } => format!("lb {service}"),
+        TargetKind::LoadBalanced { service, scheme: Some(scheme) } => {
+            format!("lb {service} {}", name(scheme))
+        }
+        TargetKind::Unrouted => "nowhere".to_owned(),
+        TargetKind::Fails(_) => "failure".to_owned(),
+    };
+    if goes == probe.goes { Ok(()) } else { Err(format!("goes to {goes}")) }
+}
+
+fn weights(case: &Case) -> WeightTable {
+    WeightTable::new(
+        case.weights
+            .iter()
+            .map(|share| (&share.group, Arc::from(share.route.as_str()), share.weight)),
+    )
+}
+
+fn drawn(numbers: &[f64]) -> impl FnMut() -> f64 {
+    let mut numbers = numbers.iter();
+    move || numbers.next().copied().unwrap_or_default()
+}
+
+fn check_draw(case: &Case, table: &WeightTable, draw: &Draw) -> Outcome {
+    let choices = table.choose(&mut drawn(&draw.random));
+    for share in &case.weights {
+        let expected = draw.chosen.get(&share.group) == Some(&share.route);
+        if choices.chose(&share.group, &share.route) != expected {
+            return Err(format!("{choices:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_probe(predicates: &[Box<dyn Predicate>], table: &WeightTable, probe: &Probe) -> Outcome {
     let head = request_head(&probe.request)?;
-    let mut incoming = Incoming::new(&head);
+    let choices = table.choose(&mut drawn(&probe.random));
+    let mut incoming = Incoming { choices: &choices, ..Incoming::new(&head) };
     incoming.client = probe.client.as_ref().map(|text| text.parse().unwrap());
     incoming.now_nanos = probe
         .now
@@ -160,6 +236,9 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
         (Ok(Flow::Respond(answer)), _) => short_answer(*answer),
         (Ok(Flow::Continue), _) => {
             case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;
+            if case.preserves_host.is_some_and(|expected| expected != state.preserve_host) {
+                return Err(format!("preserves the host: {}", state.preserve_host));
+            }
             match upstream_answers(case, units, &mut head, &mut state)? {
                 Some(response) => response,
                 None => return Ok(()),
@@ -169,6 +248,14 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
     case.client
         .as_ref()
         .map_or(Ok(()), |expected| check_lines(expected, client.status.as_str(), &client.headers))
+}
+
+fn check_shown(expected: &[String], chain: &Chain) -> Outcome {
+    let shown: Vec<String> = chain.steps().iter().map(|step| step.filter.to_string()).collect();
+    if expected.is_empty() || shown == expected {
+        return Ok(());
+    }
+    Err(format!("shows {shown:?}, expected {expected:?}"))
 }
 
 /// Runs the way back; `None` if it failed as the case expects.
