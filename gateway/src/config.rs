@@ -95,15 +95,6 @@ pub fn load_file(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, LoadError> {
-    load(&read_file(path)?, &path.display().to_string(), environment)
-}
-
-/// Reads the text of the file at `path`, as much of it as a route file may have.
-///
-/// # Errors
-///
-/// [`LoadError::Unusable`] if it cannot be read, is too large or is not UTF-8.
-pub fn read_file(path: &Path) -> Result<String, LoadError> {
     let name = path.display().to_string();
     let unusable = |problem| unusable(&Source::new(&name, ""), problem);
     let mut bytes = Vec::new();
@@ -120,12 +111,15 @@ pub fn read_file(path: &Path) -> Result<String, LoadError> {
     if bytes.len() > LARGEST_FILE {
         return Err(unusable(too_long()));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-        let problem = Invalid::new("not-utf8", format!("line {line} is not UTF-8"));
-        unusable(problem.with_help("save the file as UTF-8"))
-    })
+    match String::from_utf8(bytes) {
+        Ok(text) => load(&text, &name, environment),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+            let problem = Invalid::new("not-utf8", format!("line {line} is not UTF-8"));
+            Err(unusable(problem.with_help("save the file as UTF-8")))
+        }
+    }
 }
 
 fn too_long() -> Invalid {
