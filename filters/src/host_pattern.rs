@@ -59,7 +59,8 @@ impl HostPattern {
     pub fn problem(&self) -> Option<String> {
         self.runs.iter().flatten().find_map(|label| match label {
             Label::Broken(invalid) => Some(self.broken(invalid)),
-            label => label.has_stray_groups().then(|| glob::stray_groups(&self.text)),
+            Label::Mixed(glob) if glob.has_stray_groups() => Some(glob::stray_groups(&self.text)),
+            Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Mixed(_) => None,
         })
     }
 

@@ -5,11 +5,13 @@
 //! replacement language is Java's as well (`filters.md` 3.6).
 //!
 //! It does not know `\X`, `\b{g}`, `\N{…}`, Unicode blocks beyond the common ones, and single
-//! surrogates.
+//! surrogates. It takes look-behinds of any length, which Java does not. `\G` also matches one character behind an empty match.
 
 mod class;
 mod escape;
+mod group;
 mod property;
+mod quantifier;
 mod replacement;
 #[cfg(test)]
 mod tests;
