@@ -173,6 +173,7 @@ const INVALID: &[(&str, &str)] = &[
     (r"\x1", "hexadecimal"),
     (r"\uD83D", "no character"),
     ("(((a{1000}){1000}){1000})", "size"),
+    (r"(?:(?:(?:\pL{100}){100}){100})(?=a)", ""),
 ];
 
 #[test]
@@ -185,6 +186,14 @@ fn refuses_what_java_refuses() {
     assert!(JavaPattern::new(&"(".repeat(10_000)).is_err());
     assert!(JavaPattern::new(&"[".repeat(10_000)).is_err());
     assert!(JavaPattern::new(&"a".repeat(100_000)).is_err());
+}
+
+#[test]
+fn a_pattern_that_repeats_a_lot_stays_small() {
+    for pattern in [r"(((a{1000}){1000}){1000})\1", r"(((a|\1){1000}){1000}){1000}"] {
+        let pattern = JavaPattern::new(pattern).unwrap();
+        assert_eq!(pattern.is_full_match("aaa"), Ok(false));
+    }
 }
 
 #[test]
