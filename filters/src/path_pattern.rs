@@ -175,8 +175,10 @@ impl PathPattern {
             let piece = match elements.next() {
                 None => Piece::Literal(String::new()),
                 Some(Element::Segment(Segment::Literal(text))) => Piece::Literal(text.clone()),
-                // One that can be empty also takes the place of a further slash.
-                Some(Element::Segment(Segment::Mixed(glob))) if glob.matches("") != Ok(false) => {
+                // `***` also takes the place of a further slash.
+                Some(Element::Segment(Segment::Mixed(glob)))
+                    if glob.names().is_empty() && glob.matches("") != Ok(false) =>
+                {
                     break;
                 }
                 Some(Element::Segment(_)) => Piece::Any,
@@ -294,6 +296,7 @@ impl PathPattern {
                     }
                 }
             }
+            Segment::Mixed(glob) if !is_segment && !glob.names().is_empty() => Ok(false),
             Segment::Mixed(glob) => {
                 let value = RequestPath::segment_value(raw);
                 if let Some(into) = into {
