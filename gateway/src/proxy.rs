@@ -75,8 +75,10 @@ impl ProxyHttp for Gateway {
         let Some(destination) = context.destination() else {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
+        let first = context.first_address.unwrap_or_else(|| destination.upstream.first());
         let attempt = usize::try_from(attempt).unwrap_or(usize::MAX);
-        if let Some(peer) = destination.peer(attempt, silence) {
+        if let Some(peer) = destination.peer(first, attempt, silence) {
+            context.first_address = Some(first);
             return Ok(peer);
         }
         let host = destination.upstream.host().to_owned();
@@ -94,8 +96,7 @@ impl ProxyHttp for Gateway {
             if let Some(address) = peer._address.as_inet() {
                 destination.upstream.avoid(*address);
             }
-            // Nothing was sent yet, so the next address of the name may be tried. An attempt that
-            // began at the preferred address has gone round when it used them all.
+            // Nothing was sent yet, so the next address of the name may be tried.
             usize::try_from(context.attempts)
                 .is_ok_and(|attempts| attempts < destination.upstream.address_count())
         });

@@ -245,7 +245,6 @@ fn stamp(path: &Path) -> Stamp {
 fn follow(file: &RouteFile, signals: &Receiver<Signal>, mut watcher: RecommendedWatcher) {
     let mut known_folders = folders(&file.path);
     let mut seen = stamp(&file.path);
-    let mut last_refresh = crate::clock::now();
     loop {
         match signals.recv_timeout(LOOK_EVERY) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -274,11 +273,6 @@ fn follow(file: &RouteFile, signals: &Receiver<Signal>, mut watcher: Recommended
                 }
             }
             known_folders = folders;
-        }
-        let now = crate::clock::now();
-        if now.duration_since(last_refresh) >= crate::upstream::RESOLVE_EVERY {
-            last_refresh = now;
-            file.shared.upstreams.refresh();
         }
     }
 }

@@ -65,10 +65,15 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Where to connect for the `attempt`-th attempt, and how; `None` if there is no further
-    /// address.
-    pub fn peer(&self, attempt: usize, silence: Option<Duration>) -> Option<Box<HttpPeer>> {
-        let address = self.upstream.address(attempt)?;
+    /// Where to connect for the `attempt`-th attempt of a request whose attempts began at `first`,
+    /// and how; `None` if there is no further address.
+    pub fn peer(
+        &self,
+        first: usize,
+        attempt: usize,
+        silence: Option<Duration>,
+    ) -> Option<Box<HttpPeer>> {
+        let address = self.upstream.address(first, attempt)?;
         let mut peer = Box::new(self.template.clone());
         peer._address = address.into();
         peer.options.read_timeout = silence;

@@ -33,6 +33,8 @@ pub struct Context {
     pub host: Option<HeaderValue>,
     /// How often an upstream was tried.
     pub attempts: u32,
+    /// Where among the upstream's addresses the attempts began.
+    pub first_address: Option<usize>,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -81,6 +83,7 @@ impl Context {
             peer: None,
             host: None,
             attempts: 0,
+            first_address: None,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,
