@@ -3,7 +3,7 @@
 
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
-use tollgate_filters::Failure;
+use tollgate_filters::{Failure, Side};
 
 use super::Gateway;
 use super::context::Context;
@@ -13,7 +13,8 @@ use crate::telemetry::timer::Outcome;
 
 /// What a framework error means to the client; `None` if the client is gone.
 pub(super) fn failure_of(error: &Error) -> Option<Failure> {
-    let text = || error.etype().as_str().to_owned();
+    // The whole chain, with the peer's address: for the log, never for the client.
+    let text = || error.to_string();
     match error.esource() {
         ErrorSource::Downstream => (*error.etype() == ErrorType::InvalidHTTPHeader)
             .then_some(Failure::BadFraming("a header field is not allowed")),
@@ -51,6 +52,16 @@ fn upstream_failure(kind: &ErrorType, text: String) -> Failure {
     }
 }
 
+/// Tells what the client was not told, once. What upstreams do is for those who look for it: a
+/// failing upstream must not flood the log.
+fn log(failure: &Failure, route: Option<&str>) {
+    let code = failure.code();
+    match failure.side() {
+        Side::Gateway => tracing::error!(route, code, "{failure}"),
+        Side::Upstream | Side::Client => tracing::debug!(route, code, "{failure}"),
+    }
+}
+
 impl Gateway {
     /// Writes a finished request into the access log and the route's timer.
     pub(super) fn record(&self, session: &Session, error: Option<&Error>, context: &mut Context) {
@@ -60,6 +71,9 @@ impl Gateway {
         // A client that left in the middle is not a failure of the gateway.
         if let (None, Some(error)) = (&context.failure, error) {
             context.failure = failure_of(error);
+        }
+        if let Some(failure) = &context.failure {
+            log(failure, context.route_id());
         }
         if let Some(plan) = context.plan() {
             let head_took =
