@@ -18,6 +18,7 @@ pub struct HostPattern {
     text: String,
     /// The labels between one `**` and the next; without any, there is one run.
     runs: Vec<Vec<Label>>,
+    has_stray_groups: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +46,8 @@ impl HostPattern {
             }
         }
         runs.push(run);
-        Self { text: text.to_owned(), runs }
+        let has_stray_groups = runs.iter().flatten().any(Label::has_stray_groups);
+        Self { text: text.to_owned(), runs, has_stray_groups }
     }
 
     /// The pattern as written.
@@ -57,8 +59,9 @@ impl HostPattern {
     pub fn problem(&self) -> Option<String> {
         self.runs.iter().flatten().find_map(|label| match label {
             Label::Broken(invalid) => Some(self.broken(invalid)),
-            Label::Mixed(glob) if glob.has_stray_groups() => Some(glob::stray_groups(&self.text)),
-            Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Mixed(_) => None,
+            Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Mixed(_) => {
+                label.has_stray_groups().then(|| glob::stray_groups(&self.text))
+            }
         })
     }
 
@@ -74,11 +77,7 @@ impl HostPattern {
     /// [`HostPattern::problem`], or a regex takes too many steps.
     pub fn matches(&self, host: &str) -> Result<bool, Failure> {
         let matches = self.walk(host, |label, text| label.matches(text, self))?;
-        let has_stray_groups = |label: &Label| match label {
-            Label::Mixed(glob) => glob.has_stray_groups(),
-            Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Broken(_) => false,
-        };
-        if matches && self.runs.iter().flatten().any(has_stray_groups) {
+        if matches && self.has_stray_groups {
             return Err(Failure::Predicate(glob::stray_groups(&self.text)));
         }
         Ok(matches)
@@ -209,6 +208,10 @@ impl Label {
             Self::Mixed(glob) => glob.matches(text),
             Self::Broken(invalid) => Err(Failure::Predicate(pattern.broken(invalid))),
         }
+    }
+
+    fn has_stray_groups(&self) -> bool {
+        matches!(self, Self::Mixed(glob) if glob.has_stray_groups())
     }
 
     fn capture(&self, text: &str, into: &mut Variables) -> Result<(), Failure> {

@@ -48,5 +48,6 @@ pub use invalid::{Invalid, Severity, Span};
 pub use java_regex::JavaPattern;
 pub use predicate::{Choices, Incoming, Predicate};
 pub use route::{MetadataValue, Route, RouteTable, Scheme, Source, Target, TargetKind};
+pub use status::status_name;
 pub use variables::Variables;
 pub use weights::WeightTable;

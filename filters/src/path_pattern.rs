@@ -32,6 +32,7 @@ pub struct PathPattern {
     text: String,
     elements: Vec<Element>,
     slash: TrailingSlash,
+    has_stray_groups: bool,
 }
 
 /// Whether a path may have one slash more than its pattern.
@@ -118,9 +119,13 @@ impl PathPattern {
     ///
     /// What the reference gateway refuses at load.
     pub fn parse(text: &str, slash: TrailingSlash) -> Result<Self, InvalidPath> {
-        match parse::elements(text) {
-            Ok(elements) => Ok(Self { text: text.to_owned(), elements, slash }),
-            Err(problem) => Err(InvalidPath { pattern: text.to_owned(), problem }),
+        let text = text.to_owned();
+        match parse::elements(&text) {
+            Ok(elements) => {
+                let has_stray_groups = elements.iter().any(Element::has_stray_groups);
+                Ok(Self { text, elements, slash, has_stray_groups })
+            }
+            Err(problem) => Err(InvalidPath { pattern: text, problem }),
         }
     }
 
@@ -136,11 +141,7 @@ impl PathPattern {
 
     /// Whether a variable's regex has a capture group, on which matching fails.
     pub fn has_stray_groups(&self) -> bool {
-        self.elements.iter().any(|element| match element {
-            Element::Segment(Segment::Variable(_, Some(regex))) => regex.has_groups(),
-            Element::Segment(Segment::Mixed(glob)) => glob.has_stray_groups(),
-            Element::Separator | Element::Segment(_) | Element::Rest(_) => false,
-        })
+        self.has_stray_groups
     }
 
     /// Whether the pattern matches the raw path of a request.
@@ -151,7 +152,7 @@ impl PathPattern {
     pub fn matches(&self, path: &str) -> Result<bool, Failure> {
         let matches = self.run(path, None)?;
         // Among other text, such a regex only fails once everything has matched.
-        if matches && self.has_stray_groups() {
+        if matches && self.has_stray_groups {
             return Err(self.stray_groups());
         }
         Ok(matches)
@@ -317,6 +318,14 @@ impl PathPattern {
 }
 
 impl Element {
+    fn has_stray_groups(&self) -> bool {
+        match self {
+            Self::Segment(Segment::Variable(_, Some(regex))) => regex.has_groups(),
+            Self::Segment(Segment::Mixed(glob)) => glob.has_stray_groups(),
+            Self::Separator | Self::Segment(_) | Self::Rest(_) => false,
+        }
+    }
+
     fn names(&self) -> &[Arc<str>] {
         match self {
             Self::Separator | Self::Rest(None) => &[],

@@ -14,7 +14,7 @@ use crate::{
 ///
 /// The table's title says what its cells are: `route`, then `request` and `upstream sees`
 /// ([`check_request`]), `request` and `client sees` ([`check_answer`]), or `upstream answers` and
-/// `client sees` ([`check_response`]). A cell may hold several lines, each in back-ticks.
+/// `client sees` ([`check_response`]).
 #[track_caller]
 pub(crate) fn check_filter_table(source: &str) {
     let title = source.lines().find(|line| line.starts_with("//! | ")).unwrap_or_default();
@@ -37,33 +37,19 @@ pub(crate) fn check_predicate_table(source: &str) {
     }
 }
 
-/// The rows of the table in a file's header: three cells, each of lines in back-ticks.
+/// The rows of the table in a file's header: three cells, each in back-ticks. A `⏎` starts a header
+/// line.
 fn table(source: &str) -> Vec<[String; 3]> {
     let rows: Vec<[String; 3]> = source
         .lines()
-        .filter_map(|line| line.strip_prefix("//! | ").filter(|row| row.starts_with('`')))
-        .map(|row| cells(row).try_into().unwrap_or_else(|cells| panic!("not three: {cells:?}")))
+        .filter_map(|line| line.strip_prefix("//! | `"))
+        .filter_map(|row| {
+            let mut cells = row.split('`').step_by(2).map(|cell| cell.replace(" ⏎ ", "\n"));
+            Some([cells.next()?, cells.next()?, cells.next()?])
+        })
         .collect();
     assert!(!rows.is_empty(), "no table");
     rows
-}
-
-/// The cells of a row. A `|` in back-ticks ends no cell.
-fn cells(row: &str) -> Vec<String> {
-    let mut cells: Vec<String> = Vec::new();
-    let mut ended = true;
-    for (at, piece) in row.split('`').enumerate() {
-        if at % 2 == 0 {
-            ended |= piece.contains('|');
-        } else if ended {
-            cells.push(piece.to_owned());
-            ended = false;
-        } else if let Some(cell) = cells.last_mut() {
-            cell.push('\n');
-            cell.push_str(piece);
-        }
-    }
-    cells
 }
 
 fn with_method(text: &str) -> Cow<'_, str> {

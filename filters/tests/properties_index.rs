@@ -37,7 +37,7 @@ fn path_pattern() -> impl Strategy<Value = String> {
     let end = select(vec!["", "", "/", "/**", "/{*rest}"]);
     let start = select(vec!["", "", "", "/**", "x"]);
     (start, vec(pattern_segment(), 0..4), end).prop_map(|(start, segments, end)| {
-        let middle: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let middle: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
         format!("{start}{middle}{end}")
     })
 }

@@ -46,9 +46,9 @@ pub fn problem(failure: &Failure, path: &str) -> Result<Outgoing> {
         "code": failure.code(),
     });
     let body = Bytes::from(body.to_string());
-    let mut head = ResponseHeader::build_no_case(status, Some(4))?;
+    let mut head = ResponseHeader::build(status, Some(4))?;
     head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
-    head.insert_header("proxy-status", proxy_status(failure))?;
+    head.insert_header("Proxy-Status", proxy_status(failure))?;
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
     Ok(Outgoing { head, body })
 }

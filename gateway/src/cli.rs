@@ -4,9 +4,9 @@
 //! a port in use, or a wrong option. Diagnostics go to standard error.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -61,8 +61,6 @@ enum Format {
     Json,
 }
 
-/// The file has problems.
-const PROBLEMS: u8 = 1;
 /// The process cannot start.
 const CANNOT_START: u8 = 2;
 
@@ -93,53 +91,46 @@ fn from_process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn check(file: &std::path::Path, format: Format, environment: &Environment) -> ExitCode {
-    let name = file.display().to_string();
-    let loaded = config::read(file).and_then(|text| config::load(&text, &name, &**environment));
-    let (problems, code, summary) = match loaded {
-        Ok(loaded) => {
-            let summary = format!("{name}: {} routes, fine", loaded.routes.len());
-            (loaded.warnings, ExitCode::SUCCESS, summary)
-        }
-        Err(LoadError::Problems(problems)) => (problems, ExitCode::from(PROBLEMS), String::new()),
-        Err(error) => return refused(&error),
+fn check(file: &Path, format: Format, environment: &Environment) -> ExitCode {
+    let loaded = config::load_file(file, &**environment);
+    let (report, code) = match &loaded {
+        Ok(loaded) => (&loaded.warnings, 0),
+        Err(error) => (error.report(), error.exit_code()),
     };
     if format == Format::Json {
-        let json = serde_json::to_string_pretty(&problems).unwrap_or_default();
-        // Nobody reads the output any more if this fails.
-        drop(writeln!(io::stdout(), "{json}"));
-        return code;
+        say_to(&mut io::stdout(), &report.to_json().unwrap_or_default());
+        return ExitCode::from(code);
     }
-    if !problems.is_empty() {
-        say(&config::report(&problems));
+    if !report.is_empty() {
+        say(&report.render(io::stderr().is_terminal()));
     }
-    if !summary.is_empty() {
-        say(&summary);
+    if let Ok(loaded) = &loaded {
+        say(&format_args!("{}: {} routes, fine", file.display(), loaded.routes.len()));
     }
-    code
+    ExitCode::from(code)
 }
 
 fn refused(error: &LoadError) -> ExitCode {
-    match error {
-        LoadError::Problems(problems) => {
-            say(&config::report(problems));
-            ExitCode::from(PROBLEMS)
-        }
-        LoadError::Unusable(_) => {
-            say(error);
-            ExitCode::from(CANNOT_START)
-        }
-    }
+    say(&error.report().render(io::stderr().is_terminal()));
+    ExitCode::from(error.exit_code())
 }
 
 fn say(text: &dyn Display) {
+    say_to(&mut io::stderr(), text);
+}
+
+fn say_to(output: &mut dyn Write, text: &dyn Display) {
     // Nobody reads the output any more if this fails.
-    drop(writeln!(io::stderr(), "{text}"));
+    drop(writeln!(output, "{text}"));
 }
 
 /// `RUST_LOG` sets what is logged; by default what an operator wants to know.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=error,pingora_proxy=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }

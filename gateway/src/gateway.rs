@@ -83,10 +83,10 @@ pub fn run(
     overrides: &Overrides,
     environment: Environment,
 ) -> Result<(), StartError> {
-    let text = config::read(&path)?;
+    let text = config::read_file(&path)?;
     let loaded = config::load(&text, &path.display().to_string(), &*environment)?;
     if !loaded.warnings.is_empty() {
-        tracing::warn!("{}", config::report(&loaded.warnings));
+        tracing::warn!("\n{}", loaded.warnings);
     }
     let prepared = Prepared::new(loaded, overrides, Some((path, text, environment)))?;
     prepared.announce();

@@ -58,6 +58,7 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let snapshot = self.current.load_full();
         self.limit_waits(session, &snapshot);
+        routing::to_path_and_host(session.req_header_mut());
         context.arrived(session, snapshot);
         match self.route(session, context).await {
             Ok(None) => Ok(false),

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::config::{self, LoadError, Problem};
+use crate::config::{self, LoadError, Report};
 use crate::snapshot::{Shared, Snapshot};
 
 /// Looks a name up in the environment.
@@ -42,9 +42,7 @@ impl std::fmt::Debug for RouteFile {
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     /// Problems of the text that was refused last; empty if the table in use is the newest.
-    pub refused: Vec<Problem>,
-    /// Why the file could not be read, if it could not.
-    pub unreadable: Option<String>,
+    pub refused: Report,
     /// Start-only keys that changed in the file and wait for a restart.
     pub restart_required: Vec<&'static str>,
 }
@@ -75,37 +73,31 @@ impl RouteFile {
 
     /// Reads the file and, if it changed and is fine, puts it into use.
     pub fn reload(&self) {
-        let name = self.path.display().to_string();
-        let text = match config::read(&self.path) {
+        let text = match config::read_file(&self.path) {
             Ok(text) => text,
-            Err(error) => return self.keep(Vec::new(), Some(error.to_string())),
-        };
-        {
-            let known = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-            let status = self.status();
-            if *known == text && status.unreadable.is_none() {
-                return;
+            Err(error) => {
+                // When the file is back its text is read again, even if it is the same.
+                self.text.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                return self.keep(&error);
             }
+        };
+        if *self.text.lock().unwrap_or_else(PoisonError::into_inner) == text {
+            return;
         }
-        let loaded = config::load(&text, &name, &*self.environment);
+        let loaded = config::load(&text, &self.path.display().to_string(), &*self.environment);
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
         match loaded {
             Ok(loaded) => self.apply(loaded),
-            Err(LoadError::Problems(problems)) => self.keep(problems, None),
-            Err(error) => self.keep(Vec::new(), Some(error.to_string())),
+            Err(error) => self.keep(&error),
         }
     }
 
-    fn keep(&self, refused: Vec<Problem>, unreadable: Option<String>) {
+    fn keep(&self, error: &LoadError) {
         self.shared.metrics.refused();
-        let report = match &unreadable {
-            Some(reason) => reason.clone(),
-            None => config::report(&refused),
-        };
+        let report = error.report();
         tracing::error!("the route file is not used, the routes in use stay:\n{report}");
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.refused = refused;
-        status.unreadable = unreadable;
+        status.refused = report.clone();
     }
 
     fn apply(&self, loaded: config::Loaded) {
@@ -114,7 +106,7 @@ impl RouteFile {
             current.settings.start_only_changes(&loaded.settings)
         };
         if !loaded.warnings.is_empty() {
-            tracing::warn!("{}", config::report(&loaded.warnings));
+            tracing::warn!("\n{}", loaded.warnings);
         }
         let (snapshot, warnings) = Snapshot::new(loaded.routes, loaded.settings, &self.shared);
         for warning in warnings {

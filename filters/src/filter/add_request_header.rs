@@ -2,10 +2,10 @@
 //!
 //! Lines of that name that are there already stay.
 //!
-//! | route                       | request              | upstream sees                |
-//! |-----------------------------|----------------------|------------------------------|
-//! | `AddRequestHeader=X-Tag, b` | `/rooms`             | `/rooms` `X-Tag: b`          |
-//! | `AddRequestHeader=X-Tag, b` | `/rooms` `X-Tag: a`  | `/rooms` `X-Tag: a` `X-Tag: b` |
+//! | route                       | request             | upstream sees                  |
+//! |-----------------------------|---------------------|--------------------------------|
+//! | `AddRequestHeader=X-Tag, b` | `/rooms`            | `/rooms ⏎ X-Tag: b`            |
+//! | `AddRequestHeader=X-Tag, b` | `/rooms ⏎ X-Tag: a` | `/rooms ⏎ X-Tag: a ⏎ X-Tag: b` |
 
 use std::fmt;
 

@@ -4,11 +4,11 @@
 //! encoded, and so is every `%`, unless the target is encoded already: then the value must be, too,
 //! else the request fails. The path stays as it is.
 //!
-//! | route                          | request          | upstream sees          |
-//! |--------------------------------|------------------|------------------------|
-//! | `AddRequestParameter=sort, up` | `/rooms`         | `/rooms?sort=up`       |
-//! | `AddRequestParameter=a, 3`     | `/rooms?a=1&b=2` | `/rooms?a=1&a=3&b=2`   |
-//! | `AddRequestParameter=q, a b`   | `/rooms`         | `/rooms?q=a%20b`       |
+//! | route                          | request          | upstream sees        |
+//! |--------------------------------|------------------|----------------------|
+//! | `AddRequestParameter=sort, up` | `/rooms`         | `/rooms?sort=up`     |
+//! | `AddRequestParameter=a, 3`     | `/rooms?a=1&b=2` | `/rooms?a=1&a=3&b=2` |
+//! | `AddRequestParameter=q, a b`   | `/rooms`         | `/rooms?q=a%20b`     |
 
 use std::fmt;
 

@@ -3,11 +3,11 @@
 //! `override`, true unless written, adds the line whatever is there; it replaces nothing. With
 //! `false` the line is added if there is none of that name, or only blank ones.
 //!
-//! | route                               | upstream answers  | client sees                   |
-//! |-------------------------------------|-------------------|-------------------------------|
-//! | `AddResponseHeader=X-Tag, b`        | `200` `X-Tag: a`  | `200` `X-Tag: a` `X-Tag: b`   |
-//! | `AddResponseHeader=X-Tag, b, false` | `200` `X-Tag: a`  | `200` `X-Tag: a`              |
-//! | `AddResponseHeader=X-Tag, b, false` | `200`             | `200` `X-Tag: b`              |
+//! | route                               | upstream answers | client sees                 |
+//! |-------------------------------------|------------------|-----------------------------|
+//! | `AddResponseHeader=X-Tag, b`        | `200 ⏎ X-Tag: a` | `200 ⏎ X-Tag: a ⏎ X-Tag: b` |
+//! | `AddResponseHeader=X-Tag, b, false` | `200 ⏎ X-Tag: a` | `200 ⏎ X-Tag: a`            |
+//! | `AddResponseHeader=X-Tag, b, false` | `200`            | `200 ⏎ X-Tag: b`            |
 
 use std::fmt;
 

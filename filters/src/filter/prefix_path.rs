@@ -3,10 +3,10 @@
 //! It acts once per request: of two, the one that comes first. The prefix is written decoded; what
 //! the client sent stays as it is. Where a prefix ends and the path begins there is one slash.
 //!
-//! | route             | request        | upstream sees      |
-//! |-------------------|----------------|--------------------|
-//! | `PrefixPath=/v1`  | `/rooms`       | `/v1/rooms`        |
-//! | `PrefixPath=/v1/` | `/rooms`       | `/v1/rooms`        |
+//! | route             | request        | upstream sees        |
+//! |-------------------|----------------|----------------------|
+//! | `PrefixPath=/v1`  | `/rooms`       | `/v1/rooms`          |
+//! | `PrefixPath=/v1/` | `/rooms`       | `/v1/rooms`          |
 //! | `PrefixPath=/v 1` | `/a%2Fb//c?x=` | `/v%201/a%2Fb//c?x=` |
 
 use std::fmt;

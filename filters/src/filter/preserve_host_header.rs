@@ -2,9 +2,9 @@
 //!
 //! It takes no arguments, and its place among the filters does not matter.
 //!
-//! | route                | request                | upstream sees          |
-//! |----------------------|------------------------|------------------------|
-//! | `PreserveHostHeader` | `/rooms` `Host: a.test` | `/rooms` `Host: a.test` |
+//! | route                | request                 | upstream sees           |
+//! |----------------------|-------------------------|-------------------------|
+//! | `PreserveHostHeader` | `/rooms ⏎ Host: a.test` | `/rooms ⏎ Host: a.test` |
 
 use std::fmt;
 

@@ -5,10 +5,10 @@
 //! those of the URL; the result is encoded as text that is not encoded yet, so every `%` of the URL
 //! becomes `%25`.
 //!
-//! | route                                   | request    | client sees                         |
-//! |-----------------------------------------|------------|-------------------------------------|
-//! | `RedirectTo=302, https://a.test`        | `/?a=1`    | `302` `Location: https://a.test`    |
-//! | `RedirectTo=FOUND, https://a.test, true` | `/?a=x+y` | `302` `Location: https://a.test?a=x%20y` |
+//! | route                                    | request   | client sees                              |
+//! |------------------------------------------|-----------|------------------------------------------|
+//! | `RedirectTo=302, https://a.test`         | `/?a=1`   | `302 ⏎ Location: https://a.test`         |
+//! | `RedirectTo=FOUND, https://a.test, true` | `/?a=x+y` | `302 ⏎ Location: https://a.test?a=x%20y` |
 
 use std::borrow::Cow;
 use std::fmt;

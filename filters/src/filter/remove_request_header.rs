@@ -5,7 +5,7 @@
 //!
 //! | route                       | request             | upstream sees     |
 //! |-----------------------------|---------------------|-------------------|
-//! | `RemoveRequestHeader=x-tag` | `/rooms` `X-Tag: a` | `/rooms` `-X-Tag` |
+//! | `RemoveRequestHeader=x-tag` | `/rooms ⏎ X-Tag: a` | `/rooms ⏎ -X-Tag` |
 
 use std::fmt;
 

@@ -4,11 +4,11 @@
 //! name: all but letters, digits and `-._~` encoded, parameters of one name together. The path
 //! stays as it is.
 //!
-//! | route                         | request               | upstream sees      |
-//! |-------------------------------|-----------------------|--------------------|
-//! | `RemoveRequestParameter=tag`  | `/rooms?tag=a&tag`    | `/rooms`           |
-//! | `RemoveRequestParameter=a[]`  | `/rooms?a%5B%5D=1&b`  | `/rooms?b`         |
-//! | `RemoveRequestParameter=tag`  | `/rooms?a=x+y&b=1,2`  | `/rooms?a=x%20y&b=1%2C2` |
+//! | route                        | request              | upstream sees            |
+//! |------------------------------|----------------------|--------------------------|
+//! | `RemoveRequestParameter=tag` | `/rooms?tag=a&tag`   | `/rooms`                 |
+//! | `RemoveRequestParameter=a[]` | `/rooms?a%5B%5D=1&b` | `/rooms?b`               |
+//! | `RemoveRequestParameter=tag` | `/rooms?a=x+y&b=1,2` | `/rooms?a=x%20y&b=1%2C2` |
 
 use std::fmt;
 

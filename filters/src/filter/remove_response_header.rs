@@ -4,7 +4,7 @@
 //!
 //! | route                        | upstream answers            | client sees    |
 //! |------------------------------|-----------------------------|----------------|
-//! | `RemoveResponseHeader=x-tag` | `200` `X-Tag: a` `X-Tag: b` | `200` `-X-Tag` |
+//! | `RemoveResponseHeader=x-tag` | `200 ⏎ X-Tag: a ⏎ X-Tag: b` | `200 ⏎ -X-Tag` |
 
 use std::fmt;
 

@@ -3,10 +3,10 @@
 //! The pattern sees the path as the client sent it and may match anywhere, more than once. The
 //! replacement is written encoded; `$\{name}` stands for `${name}`. The query stays as it is.
 //!
-//! | route                                       | request          | upstream sees |
-//! |---------------------------------------------|------------------|---------------|
-//! | `RewritePath=/api/(?<rest>.*), /$\{rest}`   | `/api/rooms?x=1` | `/rooms?x=1`  |
-//! | `RewritePath=^/v\d+, /latest`               | `/v2/rooms`      | `/latest/rooms` |
+//! | route                                     | request          | upstream sees   |
+//! |-------------------------------------------|------------------|-----------------|
+//! | `RewritePath=/api/(?<rest>.*), /$\{rest}` | `/api/rooms?x=1` | `/rooms?x=1`    |
+//! | `RewritePath=^/v\d+, /latest`             | `/v2/rooms`      | `/latest/rooms` |
 
 use std::fmt;
 

@@ -2,10 +2,10 @@
 //!
 //! The template is written decoded: a `%` in it is sent as `%25`.
 //!
-//! | route          | request       | upstream sees |
-//! |----------------|---------------|---------------|
-//! | `SetPath=/new` | `/old/1?x=%20` | `/new?x=%20` |
-//! | `SetPath=/a b` | `/old`        | `/a%20b`      |
+//! | route          | request        | upstream sees |
+//! |----------------|----------------|---------------|
+//! | `SetPath=/new` | `/old/1?x=%20` | `/new?x=%20`  |
+//! | `SetPath=/a b` | `/old`         | `/a%20b`      |
 
 use std::fmt;
 

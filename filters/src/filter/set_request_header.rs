@@ -2,8 +2,8 @@
 //!
 //! | route                       | request             | upstream sees       |
 //! |-----------------------------|---------------------|---------------------|
-//! | `SetRequestHeader=X-Tag, b` | `/rooms` `X-Tag: a` | `/rooms` `X-Tag: b` |
-//! | `SetRequestHeader=X-Tag, b` | `/rooms`            | `/rooms` `X-Tag: b` |
+//! | `SetRequestHeader=X-Tag, b` | `/rooms ⏎ X-Tag: a` | `/rooms ⏎ X-Tag: b` |
+//! | `SetRequestHeader=X-Tag, b` | `/rooms`            | `/rooms ⏎ X-Tag: b` |
 
 use std::fmt;
 

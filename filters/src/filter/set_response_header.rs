@@ -2,10 +2,10 @@
 //!
 //! A variable that the request does not have fails the request before the upstream is asked.
 //!
-//! | route                        | upstream answers                | client sees      |
-//! |------------------------------|---------------------------------|------------------|
-//! | `SetResponseHeader=X-Tag, b` | `200` `X-Tag: a` `X-Tag: c`     | `200` `X-Tag: b` |
-//! | `SetResponseHeader=X-Tag, b` | `404`                           | `404` `X-Tag: b` |
+//! | route                        | upstream answers            | client sees      |
+//! |------------------------------|-----------------------------|------------------|
+//! | `SetResponseHeader=X-Tag, b` | `200 ⏎ X-Tag: a ⏎ X-Tag: c` | `200 ⏎ X-Tag: b` |
+//! | `SetResponseHeader=X-Tag, b` | `404`                       | `404 ⏎ X-Tag: b` |
 
 use std::fmt;
 

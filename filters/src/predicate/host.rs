@@ -2,13 +2,13 @@
 //!
 //! | predicate             | request                | matches |
 //! |-----------------------|------------------------|---------|
-//! | `Host=**.a.org,b.org` | `/` `Host: b.org`      | `yes`   |
-//! | `Host=**.a.org`       | `/` `Host: a.org`      | `yes`   |
-//! | `Host=**.a.org`       | `/` `Host: x.y.a.org`  | `yes`   |
-//! | `Host=*.a.org`        | `/` `Host: x.y.a.org`  | `no`    |
-//! | `Host=a.org`          | `/` `Host: a.org:8080` | `no`    |
-//! | `Host=a.org:{port}`   | `/` `Host: a.org:8080` | `yes`   |
-//! | `Host=a.org`          | `/` `Host: A.org`      | `no`    |
+//! | `Host=**.a.org,b.org` | `/ ⏎ Host: b.org`      | `yes`   |
+//! | `Host=**.a.org`       | `/ ⏎ Host: a.org`      | `yes`   |
+//! | `Host=**.a.org`       | `/ ⏎ Host: x.y.a.org`  | `yes`   |
+//! | `Host=*.a.org`        | `/ ⏎ Host: x.y.a.org`  | `no`    |
+//! | `Host=a.org`          | `/ ⏎ Host: a.org:8080` | `no`    |
+//! | `Host=a.org:{port}`   | `/ ⏎ Host: a.org:8080` | `yes`   |
+//! | `Host=a.org`          | `/ ⏎ Host: A.org`      | `no`    |
 //! | `Host=**`             | `/`                    | `no`    |
 //!
 //! The language is that of [`crate::host_pattern`]. Names are compared as sent, in their case and,

@@ -20,15 +20,13 @@ async fn alive() -> Json<Value> {
 async fn ready(State(admin): State<Admin>) -> (StatusCode, Json<Value>) {
     let is_draining = admin.drain.is_draining();
     let file = admin.file.as_ref().map(|file| file.status()).unwrap_or_default();
-    let result =
-        if file.refused.is_empty() && file.unreadable.is_none() { "applied" } else { "refused" };
+    let result = if file.refused.is_empty() { "applied" } else { "refused" };
     let body = json!({
         "status": if is_draining { "OUT_OF_SERVICE" } else { "UP" },
         "routes": admin.current.load().table.routes().len(),
         "config": {
             "result": result,
-            "problems": file.refused,
-            "unreadable": file.unreadable,
+            "problems": file.refused.problems(),
             "restartRequired": file
                 .restart_required
                 .iter()

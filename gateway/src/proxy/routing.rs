@@ -37,7 +37,6 @@ impl Gateway {
             &snapshot.settings.limits,
             self.target_policy,
         )?;
-        to_path_and_host(session.req_header_mut());
         let choices = snapshot.table.choose(&mut fastrand::f64);
         for _ in 0..MAX_FORWARDS {
             let route = choose(&snapshot, session.req_header(), context, &choices)?;
@@ -120,7 +119,7 @@ fn from_filter(answer: Answer) -> Result<Outgoing, Failure> {
 
 /// HTTP/2 and absolute-form targets carry the host in the target; predicates and upstreams see it
 /// in `Host`, and the target as path and query.
-fn to_path_and_host(head: &mut RequestHeader) {
+pub(super) fn to_path_and_host(head: &mut RequestHeader) {
     let Some(authority) = head.uri.authority().map(|authority| authority.as_str().to_owned())
     else {
         return;

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::timer::{Outcome, RouteTimer};
+use tollgate_filters::status_name;
+
 use crate::{clock, config};
 
 /// The gateway's metrics. Handles are made once; a reload adds routes.
@@ -242,7 +243,7 @@ fn labels(route: &RouteKey, outcome: Outcome, tags: &[(String, String)]) -> Vec<
         ("outcome".to_owned(), outcome_name(code).to_owned()),
         ("routeId".to_owned(), (*route.id).to_owned()),
         ("routeUri".to_owned(), route.uri.clone()),
-        ("status".to_owned(), status_name(code)),
+        ("status".to_owned(), status_label(code)),
     ];
     pairs.extend(tags.iter().map(|(name, value)| (name.replace('.', "_"), value.clone())));
     pairs.sort();
@@ -257,14 +258,10 @@ fn labels(route: &RouteKey, outcome: Outcome, tags: &[(String, String)]) -> Vec<
         .collect()
 }
 
-fn is_standard(code: u16) -> bool {
-    StatusCode::from_u16(code).is_ok_and(|status| status.canonical_reason().is_some())
-}
-
 /// `CUSTOM` for a status outside the standard ones, as the reference gateway has it.
 fn outcome_name(code: u16) -> &'static str {
     match code / 100 {
-        _ if !is_standard(code) => "CUSTOM",
+        _ if status_name(code).is_none() => "CUSTOM",
         1 => "INFORMATIONAL",
         2 => "SUCCESSFUL",
         3 => "REDIRECTION",
@@ -274,19 +271,10 @@ fn outcome_name(code: u16) -> &'static str {
 }
 
 /// The symbolic name of a status: `NOT_FOUND`; the number if it has none.
-fn status_name(code: u16) -> String {
-    if code == 0 {
-        return "CUSTOM".to_owned();
-    }
-    if code == 413 {
-        return "CONTENT_TOO_LARGE".to_owned();
-    }
-    match StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason()) {
-        Some(reason) => reason
-            .chars()
-            .filter(|c| *c != '\'')
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-            .collect(),
+fn status_label(code: u16) -> String {
+    match status_name(code) {
+        Some(name) => name.to_owned(),
+        None if code == 0 => "CUSTOM".to_owned(),
         None => code.to_string(),
     }
 }
@@ -323,7 +311,7 @@ mod tests {
             (432, "432"),
             (0, "CUSTOM"),
         ] {
-            assert_eq!(status_name(code), name);
+            assert_eq!(status_label(code), name);
         }
     }
 }

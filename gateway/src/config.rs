@@ -1,0 +1,278 @@
+//! From the text of a file to settings and routes, or to everything that is wrong with it.
+//!
+//! A file is a tree ([`tree`]) whose sections are read once ([`reader`]): what nobody read is
+//! unknown. Definitions of routes ([`routes`]) become routes ([`build`]) as they are read, and the
+//! tree is gone when [`load`] returns. Nothing here opens a socket; [`load_file`] is the only
+//! function that touches the disk.
+
+mod build;
+mod names;
+mod placeholder;
+mod problem;
+mod profile;
+mod reader;
+mod report;
+mod roots;
+mod routes;
+mod settings;
+mod source;
+mod tree;
+mod values;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use tollgate_filters::{Invalid, Route, Severity, Span};
+
+use build::Builder;
+use placeholder::Properties;
+use reader::{Context, Found, Section};
+use routes::UnitKind;
+use source::Source;
+use tree::{Broken, Node};
+
+pub use problem::Problem;
+pub use report::Report;
+pub use settings::{
+    AccessLog, AccessLogFormat, Forwarded, HttpClient, Limits, Listener, Metrics, Settings,
+    TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
+};
+pub use source::Lines;
+
+/// Largest file that is looked at: 16 MiB, room for 80,000 routes.
+pub const LARGEST_FILE: usize = 16 << 20;
+
+/// A file that can be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Everything besides routes.
+    pub settings: Settings,
+    /// The routes in the order of the file, not yet sorted by [`Route::order`].
+    pub routes: Vec<Route>,
+    /// What somebody should look at.
+    pub warnings: Report,
+    /// Where the lines of the file begin, for [`Route::span`].
+    pub lines: Lines,
+}
+
+/// Why a file cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// There is nothing to check: the file is missing, unreadable, empty, or hostile.
+    #[error("{0}")]
+    Unusable(Report),
+    /// The file has problems; all of them, warnings included.
+    #[error("{0}")]
+    Problems(Report),
+}
+
+impl LoadError {
+    /// The problems, at least one of which is an error.
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Unusable(report) | Self::Problems(report) => report,
+        }
+    }
+
+    /// What a process ends with: 1 for a file with problems, 2 for one that is none.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Problems(_) => 1,
+            Self::Unusable(_) => 2,
+        }
+    }
+}
+
+/// Reads and loads the file at `path`.
+///
+/// # Errors
+///
+/// As [`load`], and [`LoadError::Unusable`] if it cannot be read.
+pub fn load_file(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, LoadError> {
+    load(&read_file(path)?, &path.display().to_string(), environment)
+}
+
+/// Reads the text of the file at `path`, as much of it as a route file may have.
+///
+/// # Errors
+///
+/// [`LoadError::Unusable`] if it cannot be read, is too large or is not UTF-8.
+pub fn read_file(path: &Path) -> Result<String, LoadError> {
+    let name = path.display().to_string();
+    let unusable = |problem| unusable(&Source::new(&name, ""), problem);
+    let mut bytes = Vec::new();
+    let mut read = || -> std::io::Result<()> {
+        let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX);
+        // One byte more tells that there is more.
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        Ok(())
+    };
+    if let Err(error) = read() {
+        let problem = Invalid::new("unreadable", format!("cannot read `{name}`: {error}"));
+        return Err(unusable(problem.with_help("name a file: `tollgate check FILE`")));
+    }
+    if bytes.len() > LARGEST_FILE {
+        return Err(unusable(too_long()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+        let problem = Invalid::new("not-utf8", format!("line {line} is not UTF-8"));
+        unusable(problem.with_help("save the file as UTF-8"))
+    })
+}
+
+fn too_long() -> Invalid {
+    Invalid::new("too-large", "the file is larger than 16 MiB")
+        .with_help("split the routes over several gateways; 16 MiB hold some 80,000 of them")
+}
+
+/// Loads `text`, the content of the file `name`.
+///
+/// `environment` looks up variables of the environment, for placeholders and
+/// `SPRING_PROFILES_ACTIVE`.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file, sorted by place.
+pub fn load(
+    text: &str,
+    name: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, LoadError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = Source::new(name, text);
+    if text.len() > LARGEST_FILE {
+        return Err(unusable(&Source::new(name, ""), too_long()));
+    }
+    let (documents, repeated) = match tree::documents(&source) {
+        Ok(documents) => documents,
+        Err(Broken::Hostile(problem)) => return Err(unusable(&source, problem)),
+        Err(Broken::Syntax(problem)) => {
+            return Err(LoadError::Problems(report(&source, vec![error(problem)])));
+        }
+    };
+    let documents: Vec<&Node<'_>> =
+        documents.iter().filter(|document| !document.is_null(&source)).collect();
+    if documents.is_empty() {
+        let problem = Invalid::new("empty", "the file is empty")
+            .with_help("write `routes:` and a first route below it");
+        return Err(unusable(&source, problem));
+    }
+    let repeated = repeated.into_iter().map(error).collect();
+    let (settings, routes, found) = serve(&source, &documents, environment, repeated);
+    let failed = found.iter().any(|found| found.severity == Severity::Error);
+    let report = report(&source, found);
+    if failed {
+        return Err(LoadError::Problems(report));
+    }
+    Ok(Loaded { settings, routes, warnings: report, lines: source.lines })
+}
+
+fn error(problem: Invalid) -> Found {
+    Found { severity: Severity::Error, problem, route: None }
+}
+
+fn unusable(source: &Source<'_>, problem: Invalid) -> LoadError {
+    LoadError::Unusable(report(source, vec![error(problem)]))
+}
+
+/// Reads the documents of a file. What comes back is of use only if no problem is an error.
+fn serve(
+    source: &Source<'_>,
+    documents: &[&Node<'_>],
+    environment: &dyn Fn(&str) -> Option<String>,
+    found: Vec<Found>,
+) -> (Settings, Vec<Route>, Vec<Found>) {
+    let strict = !roots::is_spring(documents);
+    let properties =
+        Properties { source, environment, documents: documents.iter().rev().copied().collect() };
+    let mut context = Context {
+        source,
+        strict,
+        properties,
+        problems: RefCell::new(found),
+        ignored: RefCell::default(),
+    };
+    if !strict {
+        let mut active = profile::active(&context, documents);
+        active.reverse();
+        context.properties.documents = active;
+    }
+    let mut settings = Settings::default();
+    let routes = roots::read(&context, &mut settings);
+    (settings, routes, context.problems.into_inner())
+}
+
+/// Reads the routes of `section` and builds them.
+fn build_routes(section: &Section<'_, '_>, settings: &Settings) -> Vec<Route> {
+    let context = section.context;
+    let items = section.list("default-filters").unwrap_or_default();
+    let around = Section::new(context, section.name_of("default"), Vec::new(), Span::default());
+    let defaults = routes::units(&around, UnitKind::Filter, &items, &mut Vec::new());
+    let items = section.list("routes").unwrap_or_default();
+    if !settings.enabled {
+        let problem = Invalid::new("switched-off", "`enabled: false`: no route is served");
+        context.warn(problem.or_at(section.key_span("enabled")));
+        return Vec::new();
+    }
+    let mut builder = Builder::new(context, settings, &defaults);
+    let mut built = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let before = context.problems.borrow().len();
+        let path = format!("{}[{at}]", section.name_of("routes"));
+        let Some(definition) = routes::definition(context, item, path) else { continue };
+        let id: Arc<str> = match &definition.id {
+            Some(id) => Arc::from(id.text.as_str()),
+            None => Arc::from(format!("route-{}", at + 1)),
+        };
+        if definition.id.is_none() && definition.enabled {
+            let problem = Invalid::new("missing-id", format!("a route without an `id` is `{id}`"))
+                .with_help("give it a name: it is in metrics, logs and the admin listener");
+            context.warn(problem.or_at(definition.span));
+        }
+        for found in context.problems.borrow_mut().iter_mut().skip(before) {
+            found.route = Some(Arc::clone(&id));
+        }
+        built.extend(builder.route(definition, &id));
+    }
+    builder.finish();
+    built
+}
+
+/// Sorts what was found by place, drops what was found twice, and adds lines and columns.
+fn report(source: &Source<'_>, mut found: Vec<Found>) -> Report {
+    let span = |found: &Found| found.problem.span.unwrap_or_default();
+    found.sort_by_key(span);
+    found.dedup_by(|later, earlier| {
+        let same_key = later.problem.code == "duplicate-key";
+        span(later) == span(earlier)
+            && later.problem.code == earlier.problem.code
+            && (same_key || later.problem.message == earlier.problem.message)
+    });
+    let problems = found.into_iter().map(|found| {
+        let span = found.problem.span.unwrap_or_default();
+        let (line, column) = source.position(span.start);
+        let (end_line, end_column) = source.position(span.end.max(span.start));
+        Problem {
+            severity: found.severity,
+            code: found.problem.code,
+            message: found.problem.message,
+            file: source.name.to_owned(),
+            line,
+            column,
+            end_line,
+            end_column,
+            route: found.route.map(|route| route.to_string()),
+            help: found.problem.help,
+            span,
+        }
+    });
+    Report::new(source, problems.collect())
+}
