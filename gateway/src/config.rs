@@ -58,6 +58,13 @@ pub struct Loaded {
     pub lines: Lines,
 }
 
+impl Loaded {
+    /// Routes that were built in code, see [`crate::builder`], and what a file would say besides.
+    pub fn in_code(settings: Settings, routes: Vec<Route>) -> Self {
+        Self { settings, routes, warnings: Report::default(), lines: Lines::of("") }
+    }
+}
+
 /// Why a file cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
