@@ -5,3 +5,8 @@
 mod support;
 
 mod admin;
+mod filters;
+mod gateway_core;
+mod global_filters;
+mod routes_in_code;
+mod routes_in_file;
