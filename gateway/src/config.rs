@@ -40,7 +40,6 @@ pub use settings::{
     AccessLog, AccessLogFormat, Forwarded, HttpClient, Limits, Listener, Metrics, Settings,
     TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
 };
-pub use source::Lines;
 
 /// Largest file that is looked at: 16 MiB, room for 80,000 routes.
 pub const LARGEST_FILE: usize = 16 << 20;
@@ -54,8 +53,6 @@ pub struct Loaded {
     pub routes: Vec<Route>,
     /// What somebody should look at.
     pub warnings: Report,
-    /// Where the lines of the file begin, for [`Route::span`].
-    pub lines: Lines,
 }
 
 impl Loaded {
@@ -179,7 +176,7 @@ pub fn load(
     if failed {
         return Err(LoadError::Problems(report));
     }
-    Ok(Loaded { settings, routes, warnings: report, lines: source.lines })
+    Ok(Loaded { settings, routes, warnings: report })
 }
 
 fn error(problem: Invalid) -> Found {

@@ -163,13 +163,11 @@ impl Work<'_> {
             self.open.pop();
             return filled;
         }
-        match default {
-            Some(default) => self.fill(default),
-            None => {
-                self.unresolved.push(name);
-                Ok(format!("${{{inner}}}"))
-            }
+        if let Some(default) = default {
+            return self.fill(default);
         }
+        self.unresolved.push(name);
+        Ok(format!("${{{inner}}}"))
     }
 }
 

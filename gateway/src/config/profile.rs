@@ -28,13 +28,12 @@ pub(super) fn active<'a>(context: &Context<'a>, documents: &[&'a Node<'a>]) -> V
 fn condition(context: &Context<'_>, document: &Node<'_>) -> Option<Vec<Expression>> {
     let root = Section::root(context, std::slice::from_ref(&document));
     let spring = root.section("spring")?;
-    if let Some(item) = spring.item("profiles") {
-        if item.value(context).is_some() {
-            let problem =
-                Invalid::new("obsolete-key", "`spring.profiles` no longer selects a document")
-                    .with_help("write `spring.config.activate.on-profile`");
-            context.error(problem.or_at(item.span()));
-        }
+    let obsolete = spring.item("profiles").filter(|item| item.value(context).is_some());
+    if let Some(item) = obsolete {
+        let message = "`spring.profiles` no longer selects a document";
+        let problem = Invalid::new("obsolete-key", message)
+            .with_help("write `spring.config.activate.on-profile`");
+        context.error(problem.or_at(item.span()));
     }
     let activate = spring.section("config")?.section("activate")?;
     let platform = activate.value("on-cloud-platform");
@@ -45,15 +44,14 @@ fn condition(context: &Context<'_>, document: &Node<'_>) -> Option<Vec<Expressio
     for item in items {
         let Some(value) = item.value(context) else { continue };
         let text = value.text();
-        match Expression::parse(&text) {
-            Some(expression) => any.push(expression),
-            None => {
-                let message = format!("`{text}` is not a profile expression");
-                let help = "combine names with `!`, `&` and `|`; mixed ones need parentheses";
-                let problem = Invalid::new("invalid-profile", message).with_help(help);
-                context.error(problem.or_at(value.span));
-            }
+        if let Some(expression) = Expression::parse(&text) {
+            any.push(expression);
+            continue;
         }
+        let message = format!("`{text}` is not a profile expression");
+        let help = "combine names with `!`, `&` and `|`; mixed ones need parentheses";
+        let problem = Invalid::new("invalid-profile", message).with_help(help);
+        context.error(problem.or_at(value.span));
     }
     Some(if elsewhere { Vec::new() } else { any })
 }

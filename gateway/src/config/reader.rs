@@ -87,13 +87,7 @@ impl<'a> Context<'a> {
         let typed = node.typed(self.source)?;
         let slice = self.source.slice(span);
         let (Typed::Text(text), true) = (&typed, slice.contains("${")) else {
-            let offset = match &typed {
-                Typed::Text(text) if *text == slice => Some(span.start),
-                Typed::Text(text) if slice.get(1..slice.len().saturating_sub(1)) == Some(text) => {
-                    Some(span.start + 1)
-                }
-                _ => None,
-            };
+            let offset = offset(&typed, slice, span);
             return Some(Value { typed, span, offset, unresolved: Vec::new() });
         };
         let text = text.clone();
@@ -110,6 +104,16 @@ impl<'a> Context<'a> {
             }
         }
     }
+}
+
+/// Where a text begins in the file, if it stands there as it reads: plain or in quotes.
+fn offset(typed: &Typed<'_>, slice: &str, span: Span) -> Option<usize> {
+    let Typed::Text(text) = typed else { return None };
+    if *text == slice {
+        return Some(span.start);
+    }
+    let inner = slice.get(1..slice.len().saturating_sub(1))?;
+    (inner == text).then_some(span.start + 1)
 }
 
 fn circle(why: &Unresolvable) -> Invalid {
@@ -178,6 +182,8 @@ pub(super) struct Section<'c, 'a> {
     pub(super) path: String,
     parts: Vec<Part<'a>>,
     span: Span,
+    /// Whether what nobody reads is an error.
+    strict: bool,
     /// Names that were asked for.
     known: RefCell<Vec<Cow<'static, str>>>,
 }
@@ -189,7 +195,8 @@ impl<'c, 'a> Section<'c, 'a> {
         parts: Vec<Part<'a>>,
         span: Span,
     ) -> Self {
-        Self { context, path, parts, span, known: RefCell::default() }
+        let strict = context.strict;
+        Self { context, path, parts, span, strict, known: RefCell::default() }
     }
 
     /// The section at the root of documents, the winning one first.
@@ -199,6 +206,17 @@ impl<'c, 'a> Section<'c, 'a> {
             Kind::Plain | Kind::Text(_) | Kind::List(_) => None,
         });
         Self::new(context, String::new(), parts.collect(), Span::default())
+    }
+
+    /// The section as part of a native file, whatever the file is.
+    pub(super) fn strictly(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// An error in strict sections, a warning in others.
+    fn complain(&self, problem: Invalid) {
+        if self.strict { self.context.error(problem) } else { self.context.warn(problem) }
     }
 
     /// Both sections as one; what stands in this one wins within a document.
@@ -250,7 +268,7 @@ impl<'c, 'a> Section<'c, 'a> {
             let earlier = found.iter().take(at).find(|(other_rank, other)| {
                 rank == other_rank && !(is_map(other) && is_map(entry))
             });
-            if let (Some((_, other)), true) = (earlier, self.context.strict) {
+            if let (Some((_, other)), true) = (earlier, self.strict) {
                 let (first, second) =
                     (other.span().min(entry.span()), other.span().max(entry.span()));
                 let line = self.context.source.lines.line(first.start);
@@ -268,9 +286,10 @@ impl<'c, 'a> Section<'c, 'a> {
     /// What stands under `name` in the winning document.
     pub(super) fn item(&self, name: impl Into<Cow<'static, str>>) -> Option<Item<'a>> {
         let found = self.entries(name);
-        let (winner, _) = found.first()?;
-        let winner = *winner;
-        let nodes = found.iter().filter(|(rank, _)| *rank == winner);
+        let (winner, spelling) = found.first()?;
+        // Pieces of one list have the same spelling: `routes[0].id`, `routes[0].uri`.
+        let same = |rank: &usize, entry: &Entry<'a>| rank == winner && entry.key == spelling.key;
+        let nodes = found.iter().filter(|(rank, entry)| same(rank, entry));
         Some(Item::Nodes(nodes.map(|(_, entry)| &entry.value).collect()))
     }
 
@@ -295,12 +314,13 @@ impl<'c, 'a> Section<'c, 'a> {
                             "wrong-type",
                             format!("`{}` must be a mapping", self.name_of(&name)),
                         );
-                        self.context.complain(problem.or_at(entry.value.span()));
+                        self.complain(problem.or_at(entry.value.span()));
                     }
                 }
             }
         }
-        Some(Section::new(self.context, self.name_of(&name), parts, first.span()))
+        let section = Section::new(self.context, self.name_of(&name), parts, first.span());
+        Some(Self { strict: self.strict, ..section })
     }
 
     /// The scalar under `name`. A list or mapping in its place is a problem.
@@ -322,6 +342,11 @@ impl<'c, 'a> Section<'c, 'a> {
     ) -> Option<T> {
         let value = self.value(name)?;
         self.convert(name, &value, convert)
+    }
+
+    /// The scalar under `name`, as text.
+    pub(super) fn text(&self, name: &'static str) -> Option<String> {
+        self.value(name).map(|value| value.text().into_owned())
     }
 
     /// Converts a value of this section.
@@ -373,7 +398,7 @@ impl<'c, 'a> Section<'c, 'a> {
             let problem =
                 Invalid::new("wrong-type", format!("`{}` must be a list", self.name_of(&name)))
                     .with_help("start every element with `- `");
-            self.context.complain(problem.or_at(span));
+            self.complain(problem.or_at(span));
         }
         Some(self.elements(&name, by_index))
     }
@@ -433,22 +458,12 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Outside strict files, keys of other programs are only noted, and those of the gateway that
     /// nobody knows are warnings: the reference gateway ignores them silently.
     pub(super) fn finish(self) {
-        let strict = self.context.strict;
-        self.close(strict);
-    }
-
-    /// As [`Section::finish`], and what nobody read is an error in any file.
-    pub(super) fn finish_strictly(self) {
-        self.close(true);
-    }
-
-    fn close(self, strict: bool) {
         let unread = self.parts.iter().flat_map(|(_, entries)| *entries);
         for entry in unread.filter(|entry| !entry.used.get()) {
             let name = self.name_of(&entry.key);
             let later = later(&name);
             let foreign = !name.starts_with(SPRING_CLOUD_GATEWAY);
-            if !strict && (foreign || later) {
+            if !self.strict && (foreign || later) {
                 self.context.ignored.borrow_mut().push((name, entry.span()));
                 continue;
             }
@@ -461,9 +476,7 @@ impl<'c, 'a> Section<'c, 'a> {
                 suggestion(&entry.key, &known)
             };
             let problem = Invalid::new("unknown-key", format!("unknown key `{name}`"));
-            let problem = problem.with_help(help).or_at(entry.span());
-            let severity = if strict { Severity::Error } else { Severity::Warning };
-            self.context.report(severity, problem);
+            self.complain(problem.with_help(help).or_at(entry.span()));
         }
     }
 }

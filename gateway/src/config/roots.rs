@@ -43,15 +43,14 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
     let context = root.context;
     refuse_native_routes(context);
     settings::spring(&root, settings);
-    if let Some(own) = root.section("tollgate") {
+    if let Some(own) = root.section("tollgate").map(Section::strictly) {
         settings::own(&own, settings);
-        own.finish_strictly();
+        own.finish();
     }
     let mut routes = Vec::new();
     if let Some(spring) = root.section("spring") {
         if let Some(webflux) = spring.section("webflux") {
-            let path = webflux.get("base-path", |value| Ok(value.text().into_owned()));
-            settings.units.base_path = path.unwrap_or_default();
+            settings.units.base_path = webflux.text("base-path").unwrap_or_default();
             webflux.finish();
         }
         for name in ["config", "profiles"] {

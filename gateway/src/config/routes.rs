@@ -47,7 +47,7 @@ pub(super) fn definition(
     path: String,
 ) -> Option<Definition> {
     if let Some(section) = item.section(context, path) {
-        return from_section(section, item.span());
+        return Some(from_section(section, item.span()));
     }
     let Some(value) = item.value(context) else {
         let problem = Invalid::new("wrong-type", "a route is a mapping, found a list");
@@ -57,7 +57,7 @@ pub(super) fn definition(
     from_text(context, &value)
 }
 
-fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
+fn from_section(section: Section<'_, '_>, span: Span) -> Definition {
     let context = section.context;
     let id = section.value("id");
     let uri = section.value("uri");
@@ -82,7 +82,7 @@ fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
     for value in [&id, &uri].into_iter().flatten() {
         unresolved(context, value.span, &value.unresolved);
     }
-    Some(Definition {
+    Definition {
         id: id.as_ref().map(Text::of).filter(|id| !id.text.is_empty()),
         uri: uri.as_ref().map(Text::of),
         predicates,
@@ -92,7 +92,7 @@ fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
         metadata,
         enabled: enabled.unwrap_or(true),
         span,
-    })
+    }
 }
 
 /// A value that Spring refuses to bind if the key has none.

@@ -4,19 +4,19 @@ use tollgate_filters::Span;
 
 /// Where the lines of a text begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
+pub(super) struct Lines {
     starts: Box<[usize]>,
 }
 
 impl Lines {
     /// Finds the lines of `text`.
-    pub fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         let behind = memchr_newlines(text).map(|at| at + 1);
         Self { starts: std::iter::once(0).chain(behind).collect() }
     }
 
     /// The line, from 1, that holds the byte at `offset`.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset).max(1)
     }
 

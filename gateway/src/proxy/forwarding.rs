@@ -139,7 +139,7 @@ impl Forwarding {
 
 fn push_pair(line: &mut String, key: &str, value: &str) {
     let quote = if value.contains(':') { "\"" } else { "" };
-    line.push_str(&format!(";{key}={quote}{value}{quote}"));
+    line.extend([";", key, "=", quote, value, quote]);
 }
 
 fn full_match(pattern: &JavaPattern, text: &str) -> bool {

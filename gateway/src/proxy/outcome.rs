@@ -64,9 +64,13 @@ impl Gateway {
         if let Some(plan) = context.plan() {
             let head_took =
                 context.head_ready.map_or(took, |at| at.duration_since(context.started));
-            let outcome = Outcome::new(status, context.method());
+            let mut outcome = Outcome::new(status, context.method());
+            if context.snapshot.as_ref().is_some_and(|snapshot| snapshot.settings.metrics.path_tags)
+            {
+                outcome.path = context.state.variables.path_pattern().cloned();
+            }
             if status != 0 {
-                plan.timer.record(outcome, head_took, self.shared.metrics.uptime());
+                plan.timer.record(&outcome, head_took, self.shared.metrics.uptime());
             }
         }
         let upstream_duration = context

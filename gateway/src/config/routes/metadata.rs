@@ -10,7 +10,9 @@ pub(super) fn of(context: &Context<'_>, nodes: &[&Node<'_>]) -> Vec<(String, Met
     let mut pairs = Vec::new();
     for node in nodes {
         if let Kind::Map(entries) = &node.kind {
-            entries.iter().for_each(|entry| add(context, &mut pairs, entry));
+            for entry in entries {
+                add(context, &mut pairs, entry);
+            }
         }
     }
     pairs
@@ -53,7 +55,9 @@ fn value(context: &Context<'_>, node: &Node<'_>) -> MetadataValue {
         }
         Kind::Map(entries) => {
             let mut pairs = Vec::with_capacity(entries.len());
-            entries.iter().for_each(|entry| add(context, &mut pairs, entry));
+            for entry in entries {
+                add(context, &mut pairs, entry);
+            }
             MetadataValue::Map(pairs)
         }
         Kind::Plain | Kind::Text(_) => scalar(context, node),

@@ -79,7 +79,7 @@ fn unit(
     if has_none_of(item, &["name", "args"]) {
         return Err(unbound(context, kind, item));
     }
-    expanded(kind, section, item.span())
+    expanded(kind, section)
 }
 
 fn shortcut(kind: UnitKind, value: &Value<'_>) -> Result<Unit, Invalid> {
@@ -116,13 +116,10 @@ fn unbound(context: &Context<'_>, kind: UnitKind, item: &Item<'_>) -> Invalid {
     Invalid::new("wrong-type", message).with_help(help)
 }
 
-fn expanded(kind: UnitKind, section: Section<'_, '_>, span: Span) -> Result<Unit, Invalid> {
+fn expanded(kind: UnitKind, section: Section<'_, '_>) -> Result<Unit, Invalid> {
     let context = section.context;
-    let mut unresolved = Vec::new();
-    let name = section.value("name").map(|value| {
-        unresolved.extend(value.unresolved.iter().cloned());
-        value.text().into_owned()
-    });
+    let name = section.value("name");
+    let mut unresolved = name.as_ref().map(|name| name.unresolved.clone()).unwrap_or_default();
     let mut arguments = Arguments { context, found: Vec::new(), unresolved: &mut unresolved };
     for (_, entry) in section.entries("args") {
         match &entry.value.kind {
@@ -136,11 +133,12 @@ fn expanded(kind: UnitKind, section: Section<'_, '_>, span: Span) -> Result<Unit
     }
     let arguments = arguments.found;
     section.finish();
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
+    let Some(name) = name.filter(|name| !name.text().is_empty()) else {
         let message = format!("a {} without a `name`", kind.noun());
         return Err(Invalid::new("missing-name", message));
     };
-    Ok(Unit { entry: Entry { name, arguments, span }, unresolved })
+    let entry = Entry { name: name.text().into_owned(), arguments, span: name.span };
+    Ok(Unit { entry, unresolved })
 }
 
 /// The arguments of an expanded entry, flattened: nested names are joined by dots, and the

@@ -31,7 +31,9 @@ pub(in crate::config) fn documents<'t>(source: &Source<'t>) -> Result<Documents<
     let mut nodes: Vec<Node<'t>> = serde_yaml::from_multiple_with_options(source.text, options())
         .map_err(|error| broken(&error, source))?;
     let mut refine = Refine { source, added: 0, problems: Vec::new() };
-    nodes.iter_mut().for_each(|node| refine.node(node));
+    for node in &mut nodes {
+        refine.node(node);
+    }
     if refine.added > NODES {
         return Err(Broken::Hostile(too_large("dotted keys")));
     }
@@ -116,7 +118,9 @@ impl<'t> Refine<'_, 't> {
                     }
                 }
                 self.refuse_repeated(entries);
-                entries.iter_mut().for_each(|entry| self.dotted(entry));
+                for entry in entries {
+                    self.dotted(entry);
+                }
             }
         }
     }
