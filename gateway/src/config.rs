@@ -58,7 +58,7 @@ pub struct Loaded {
 impl Loaded {
     /// Routes that were built in code, see [`crate::builder`], and what a file would say besides.
     pub fn in_code(settings: Settings, routes: Vec<Route>) -> Self {
-        Self { settings, routes, warnings: Report::default(), lines: Lines::of("") }
+        Self { settings, routes, warnings: Report::default() }
     }
 }
 
