@@ -55,6 +55,13 @@ pub struct Loaded {
     pub warnings: Report,
 }
 
+impl Loaded {
+    /// Routes that were built in code, see [`crate::builder`], and what a file would say besides.
+    pub fn in_code(settings: Settings, routes: Vec<Route>) -> Self {
+        Self { settings, routes, warnings: Report::default() }
+    }
+}
+
 /// Why a file cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
