@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::config::{self, LoadError, Report};
+use crate::config::{self, LoadError, Report, Settings};
 use crate::snapshot::{Shared, Snapshot};
 
 /// Looks a name up in the environment.
@@ -28,6 +28,8 @@ pub struct RouteFile {
     environment: Environment,
     shared: Arc<Shared>,
     current: Arc<ArcSwap<Snapshot>>,
+    /// What the process was started with: start-only keys keep these values.
+    started: Settings,
     status: Mutex<Status>,
     text: Mutex<String>,
 }
@@ -56,11 +58,13 @@ impl RouteFile {
         shared: Arc<Shared>,
         current: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
+        let started = current.load().settings.clone();
         Self {
             path,
             environment,
             shared,
             current,
+            started,
             status: Mutex::default(),
             text: Mutex::new(text),
         }
@@ -101,10 +105,7 @@ impl RouteFile {
     }
 
     fn apply(&self, loaded: config::Loaded) {
-        let restart_required = {
-            let current = self.current.load();
-            current.settings.start_only_changes(&loaded.settings)
-        };
+        let restart_required = self.started.start_only_changes(&loaded.settings);
         if !loaded.warnings.is_empty() {
             tracing::warn!("\n{}", loaded.warnings);
         }

@@ -92,8 +92,10 @@ async fn keeps_showing(process: &Process, wanted: usize, time: Duration) {
 async fn time_renames(process: &Process, upstream: &Upstream, first: usize) -> Vec<Duration> {
     let mut connection = Connection::to(process.address).await.expect("a connection");
     let mut times = Vec::new();
+    let mut ticks = interval(Duration::from_millis(50));
     let beside = process.file.with_extension("new");
     for wanted in first..first + 20 {
+        ticks.tick().await;
         fs::write(&beside, table(upstream, wanted)).expect("a file");
         let begin = now();
         fs::rename(&beside, &process.file).expect("a rename");
@@ -423,6 +425,10 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
             let echo = soon("an echo", tunnel.some()).await.expect("a tunnel");
             assert_eq!(echo, format!("message {wanted}").into_bytes());
             process.replace(&table(&plain, wanted));
+            until("the route to be gone", async || {
+                (process.get("/r7/x").await.status() == 200).then_some(())
+            })
+            .await;
             shows(&process, wanted).await;
         }
         assert_eq!(process.get("/ws").await.status(), 404);
@@ -443,6 +449,8 @@ fn a_request_in_flight_ends_with_the_table_it_began_with() {
         gate.crowd(1).await;
         let plain = Upstream::echoing_targets().await;
         process.replace(&table(&plain, 2));
+        until("the reload", async || (process.reloads("applied").await == 2.0).then_some(()))
+            .await;
         shows(&process, 2).await;
         gate.open();
         let answer = soon("the answer", held.answer()).await.expect("an answer");
