@@ -31,10 +31,7 @@ where
 
 /// Bounds a wait for one thing.
 #[track_caller]
-pub(crate) fn soon<T>(
-    what: &str,
-    future: impl Future<Output = T>,
-) -> impl Future<Output = T> {
+pub(crate) fn soon<T>(what: &str, future: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
     async move {
         match timeout(SOON, future).await {

@@ -71,10 +71,8 @@ async fn version(connection: &mut Connection) -> usize {
 /// Asks until the answer carries the version.
 async fn shows(process: &Process, wanted: usize) {
     let mut connection = Connection::to(process.address).await.expect("a connection");
-    soon(&format!("version {wanted}"), async {
-        while version(&mut connection).await != wanted {}
-    })
-    .await;
+    soon(&format!("version {wanted}"), async { while version(&mut connection).await != wanted {} })
+        .await;
 }
 
 /// Asks for some time; the answers must carry the version all the time.
@@ -99,10 +97,7 @@ async fn time_renames(process: &Process, upstream: &Upstream, first: usize) -> V
         fs::write(&beside, table(upstream, wanted)).expect("a file");
         let begin = now();
         fs::rename(&beside, &process.file).expect("a rename");
-        soon("the new table", async {
-            while version(&mut connection).await != wanted {}
-        })
-        .await;
+        soon("the new table", async { while version(&mut connection).await != wanted {} }).await;
         times.push(begin.elapsed());
     }
     times
@@ -368,10 +363,8 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
         let mut memory = Vec::new();
         for wanted in 1..=1000 {
             replace(&process.file, &table(&upstream, wanted));
-            soon("the new table", async {
-                while version(&mut connection).await != wanted {}
-            })
-            .await;
+            soon("the new table", async { while version(&mut connection).await != wanted {} })
+                .await;
             if wanted % 100 == 0 {
                 memory.push(process.memory());
             }
@@ -409,10 +402,8 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
         })
         .await;
         let plain = Upstream::echoing_targets().await;
-        let routes = format!(
-            "routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n",
-            upstream.uri()
-        );
+        let routes =
+            format!("routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n", upstream.uri());
         let process = Process::start(&routes).await;
         let mut tunnel = Connection::to(process.address).await.expect("a connection");
         let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
@@ -449,8 +440,7 @@ fn a_request_in_flight_ends_with_the_table_it_began_with() {
         gate.crowd(1).await;
         let plain = Upstream::echoing_targets().await;
         process.replace(&table(&plain, 2));
-        until("the reload", async || (process.reloads("applied").await == 2.0).then_some(()))
-            .await;
+        until("the reload", async || (process.reloads("applied").await == 2.0).then_some(())).await;
         shows(&process, 2).await;
         gate.open();
         let answer = soon("the answer", held.answer()).await.expect("an answer");

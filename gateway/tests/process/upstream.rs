@@ -152,8 +152,8 @@ pub(crate) async fn unused_address() -> SocketAddr {
 
 /// A listener whose queue is full: connecting to it waits for ever.
 pub(crate) async fn full_queue() -> (std::net::TcpListener, Vec<TcpStream>, SocketAddr) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
-        .expect("a socket");
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     socket.listen(0).expect("a listener");
     let listener = std::net::TcpListener::from(socket);
