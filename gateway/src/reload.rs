@@ -4,19 +4,21 @@
 //! log, in a metric and on the admin listener. Renames and symlink swaps are read at once; a file
 //! written in place is read when its writer closes it.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::config::{self, LoadError, Report};
+use crate::config::{self, LoadError, Report, Settings};
 use crate::snapshot::{Shared, Snapshot};
 
 /// Looks a name up in the environment.
@@ -28,6 +30,8 @@ pub struct RouteFile {
     environment: Environment,
     shared: Arc<Shared>,
     current: Arc<ArcSwap<Snapshot>>,
+    /// What the process was started with: start-only keys keep these values.
+    started: Settings,
     status: Mutex<Status>,
     text: Mutex<String>,
 }
@@ -56,11 +60,13 @@ impl RouteFile {
         shared: Arc<Shared>,
         current: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
+        let started = current.load().settings.clone();
         Self {
             path,
             environment,
             shared,
             current,
+            started,
             status: Mutex::default(),
             text: Mutex::new(text),
         }
@@ -68,24 +74,34 @@ impl RouteFile {
 
     /// What became of the file the last time it was read.
     pub fn status(&self) -> Status {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.status).clone()
     }
 
     /// Reads the file and, if it changed and is fine, puts it into use.
     pub fn reload(&self) {
-        let text = match config::read_file(&self.path) {
-            Ok(text) => text,
-            Err(error) => {
-                // When the file is back its text is read again, even if it is the same.
-                self.text.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                return self.keep(&error);
-            }
-        };
-        if *self.text.lock().unwrap_or_else(PoisonError::into_inner) == text {
+        self.reload_if(|_| true);
+    }
+
+    /// As [`RouteFile::reload`], but what was read is forgotten unless `counts`, which is told
+    /// whether it can be served.
+    fn reload_if(&self, counts: impl FnOnce(bool) -> bool) {
+        let read = config::read_file(&self.path);
+        if read.as_ref().is_ok_and(|text| *text == *lock(&self.text)) {
             return;
         }
-        let loaded = config::load(&text, &self.path.display().to_string(), &*self.environment);
-        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        let (text, loaded) = match read {
+            Ok(text) => {
+                let name = self.path.display().to_string();
+                let loaded = config::load(&text, &name, &*self.environment);
+                (text, loaded)
+            }
+            // When the file is back its text is read again, even if it is the same.
+            Err(error) => (String::new(), Err(error)),
+        };
+        if !counts(loaded.is_ok()) {
+            return;
+        }
+        *lock(&self.text) = text;
         match loaded {
             Ok(loaded) => self.apply(loaded),
             Err(error) => self.keep(&error),
@@ -96,15 +112,12 @@ impl RouteFile {
         self.shared.metrics.refused();
         let report = error.report();
         tracing::error!("the route file is not used, the routes in use stay:\n{report}");
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = lock(&self.status);
         status.refused = report.clone();
     }
 
     fn apply(&self, loaded: config::Loaded) {
-        let restart_required = {
-            let current = self.current.load();
-            current.settings.start_only_changes(&loaded.settings)
-        };
+        let restart_required = self.started.start_only_changes(&loaded.settings);
         if !loaded.warnings.is_empty() {
             tracing::warn!("\n{}", loaded.warnings);
         }
@@ -121,11 +134,14 @@ impl RouteFile {
         // should not have to, but a copy kept for longer would double the memory.
         let before = self.current.swap(Arc::new(snapshot));
         self.shared.metrics.applied(&timer, routes, restart_required.len());
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) =
-            Status { restart_required, ..Status::default() };
+        *lock(&self.status) = Status { restart_required, ..Status::default() };
         tracing::info!(routes, "route file applied");
         drop(before);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Watches a route file for as long as it lives.
@@ -137,21 +153,13 @@ pub struct Watch {
 
 #[derive(Debug)]
 enum Signal {
-    Changed(Changed),
+    Event(Event),
     Reload,
     Stop,
 }
 
-/// How a change shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Changed {
-    /// The file is whole: it was renamed into place, or its writer closed it.
-    Whole,
-    /// Somebody is writing; where the system does not tell when that ends, quiet does.
-    Writing,
-}
-
-/// Where the system does not tell when a writer closes a file.
+/// How long a file that was moved away may be missing before that is told, since editors do so; and,
+/// where the system does not tell when a writer closes a file, how long nothing may be written.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// Some file systems tell nothing at all, so the file is looked at from time to time.
@@ -165,10 +173,10 @@ impl Watch {
     /// The system cannot watch the file's folder.
     pub fn start(file: Arc<RouteFile>) -> io::Result<Self> {
         let (stop, signals) = mpsc::channel();
-        let watcher = watch(&file.path, stop.clone()).map_err(io::Error::other)?;
+        let follower = Follower::new(file, stop.clone()).map_err(io::Error::other)?;
         let thread = thread::Builder::new()
             .name("route-file".to_owned())
-            .spawn(move || follow(&file, &signals, watcher))?;
+            .spawn(move || follower.follow(&signals))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
@@ -189,94 +197,230 @@ impl Drop for Watch {
     }
 }
 
-/// Watches the folder of the file and the folder of what it links to: a rename or a symlink swap
-/// changes the folder, not the file.
-fn watch(path: &Path, signals: Sender<Signal>) -> notify::Result<RecommendedWatcher> {
-    let folders = folders(path);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if let Some(changed) = event.ok().and_then(|event| what(event.kind)) {
-            // The receiver ends only with the watch.
-            drop(signals.send(Signal::Changed(changed)));
-        }
-    })?;
-    for folder in folders {
-        watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-    }
-    Ok(watcher)
+/// What is known of the file and of those who write to it.
+///
+/// The folder of the file and the folder of what it links to are watched: a rename or a symlink
+/// swap changes the folder, not the file.
+#[derive(Debug)]
+struct Follower {
+    file: Arc<RouteFile>,
+    watcher: RecommendedWatcher,
+    folders: Vec<PathBuf>,
+    /// The last components of the file and of what it links to.
+    names: Vec<OsString>,
+    /// The file as it was when it was read last.
+    seen: Stamp,
+    /// The file as it was when it was looked at last.
+    looked: Stamp,
+    /// Somebody writes to the file and has not closed it.
+    is_written: bool,
+    next: Next,
+    is_stopped: bool,
 }
 
-fn folders(path: &Path) -> Vec<PathBuf> {
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    Read,
+    /// The file was moved away or removed; mostly another one follows at once.
+    WaitForIt,
+}
+
+/// What tells that a file is another one, or another text, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp(Option<(u64, u64, SystemTime)>);
+
+impl Stamp {
+    fn of(path: &Path) -> Self {
+        let metadata = fs::metadata(path).ok();
+        Self(metadata.and_then(|data| Some((data.ino(), data.len(), data.modified().ok()?))))
+    }
+
+    fn file(self) -> Option<u64> {
+        self.0.map(|(file, _, _)| file)
+    }
+}
+
+impl Follower {
+    fn new(file: Arc<RouteFile>, signals: Sender<Signal>) -> notify::Result<Self> {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if let Some(event) = event.ok().filter(|event| !is_reading(event.kind)) {
+                // The receiver ends only with the watch.
+                drop(signals.send(Signal::Event(event)));
+            }
+        })?;
+        let seen = Stamp::of(&file.path);
+        let mut follower = Self {
+            file,
+            watcher,
+            folders: Vec::new(),
+            names: Vec::new(),
+            seen,
+            looked: seen,
+            is_written: false,
+            next: Next::Read,
+            is_stopped: false,
+        };
+        follower.find_folders()?;
+        Ok(follower)
+    }
+
+    /// Reads the file whenever it is whole and may have changed, and at the beginning: it may have
+    /// changed since the process was started.
+    fn follow(mut self, signals: &Receiver<Signal>) {
+        loop {
+            if self.next == Next::Read && !self.is_written {
+                self.read(signals);
+            }
+            // A symlink swap may lead to another folder.
+            if let Err(error) = self.find_folders() {
+                tracing::warn!(%error, "the route file is looked at every two seconds only");
+            }
+            if self.is_stopped {
+                return;
+            }
+            if self.next == Next::Read && !self.is_written {
+                continue;
+            }
+            let is_short = self.next == Next::WaitForIt || (self.is_written && !TELLS_CLOSE);
+            match signals.recv_timeout(if is_short { QUIET } else { LOOK_EVERY }) {
+                Ok(signal) => self.hear(signal),
+                Err(RecvTimeoutError::Timeout) if is_short => {
+                    self.is_written = false;
+                    self.next = Next::Read;
+                }
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Reads the file, but uses nothing that somebody began to write over meanwhile.
+    fn read(&mut self, signals: &Receiver<Signal>) {
+        self.next = Next::Nothing;
+        self.seen = Stamp::of(&self.file.path);
+        let file = Arc::clone(&self.file);
+        file.reload_if(|is_fine| {
+            signals.try_iter().for_each(|signal| self.hear(signal));
+            !self.is_written && (is_fine || self.next == Next::Nothing)
+        });
+    }
+
+    fn hear(&mut self, signal: Signal) {
+        match signal {
+            Signal::Stop => self.is_stopped = true,
+            Signal::Reload => {
+                self.is_written = false;
+                self.next = Next::Read;
+            }
+            Signal::Event(event) => self.told(&event),
+        }
+    }
+
+    /// Something happened in one of the folders.
+    fn told(&mut self, event: &Event) {
+        let is_own = event.paths.iter().any(|path| {
+            path.file_name().is_some_and(|name| self.names.iter().any(|own| own == name))
+        });
+        let whole = (false, Next::Read);
+        let written = (true, Next::Nothing);
+        (self.is_written, self.next) = match event.kind {
+            // Events were lost.
+            _ if event.need_rescan() => whole,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_own => whole,
+            EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) | EventKind::Any if is_own => {
+                written
+            }
+            // A link is whole at once; of a file the writer's close follows.
+            EventKind::Create(_) if is_own => {
+                if is_link(&self.file.path) {
+                    whole
+                } else {
+                    written
+                }
+            }
+            // Comes after the two events it sums up.
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_)
+                if is_own =>
+            {
+                return self.moved();
+            }
+            EventKind::Modify(ModifyKind::Name(_)) if is_own => whole,
+            EventKind::Create(_)
+            | EventKind::Modify(ModifyKind::Name(_))
+            | EventKind::Remove(_) => {
+                return self.moved();
+            }
+            EventKind::Access(_) | EventKind::Modify(_) | EventKind::Any | EventKind::Other => {
+                return;
+            }
+        };
+    }
+
+    /// Something was moved or removed: the file, one that had its name in another folder, or a link
+    /// on the way to it.
+    fn moved(&mut self) {
+        let now = Stamp::of(&self.file.path).file();
+        if now.is_none() {
+            self.is_written = false;
+            self.next = Next::WaitForIt;
+        } else if now != self.seen.file() && !self.is_written {
+            self.next = Next::Read;
+        }
+    }
+
+    /// Looks for a change that nobody told of. It counts when it has not gone on since the look
+    /// before.
+    fn look(&mut self) {
+        let now = Stamp::of(&self.file.path);
+        if now != self.seen && now == self.looked && !self.is_written {
+            self.next = Next::Read;
+        }
+        self.looked = now;
+    }
+
+    fn find_folders(&mut self) -> notify::Result<()> {
+        let path = &self.file.path;
+        let target = fs::canonicalize(path).ok();
+        let places = [Some(path.as_path()), target.as_deref()];
+        let names = places.iter().flatten().filter_map(|place| place.file_name());
+        self.names = names.map(OsStr::to_owned).collect();
+        let folders = folders(path, target.as_deref());
+        let mut outcome = Ok(());
+        for folder in folders.iter().filter(|folder| !self.folders.contains(folder)) {
+            outcome = outcome.and(self.watcher.watch(folder, RecursiveMode::NonRecursive));
+        }
+        for folder in self.folders.iter().filter(|folder| !folders.contains(folder)) {
+            // A folder that was removed is not watched any more.
+            drop(self.watcher.unwatch(folder));
+        }
+        self.folders = folders;
+        outcome
+    }
+}
+
+/// Whether the system tells when a writer closes a file.
+const TELLS_CLOSE: bool = cfg!(target_os = "linux");
+
+fn is_reading(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write))
+}
+
+fn folders(path: &Path, target: Option<&Path>) -> Vec<PathBuf> {
     let parent = |path: &Path| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
     let own = parent(path);
-    let linked = fs::canonicalize(path).ok().map(|target| parent(&target));
-    match linked {
+    match target.map(parent) {
         Some(linked) if fs::canonicalize(&own).ok().as_ref() != Some(&linked) => vec![own, linked],
         _ => vec![own],
     }
 }
 
-fn what(kind: EventKind) -> Option<Changed> {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Modify(ModifyKind::Name(_))
-        | EventKind::Remove(_) => Some(Changed::Whole),
-        // A new file is still empty unless it is a link; its writer's close follows.
-        EventKind::Create(_) => Some(Changed::Writing),
-        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) | EventKind::Any => {
-            if cfg!(target_os = "linux") { None } else { Some(Changed::Writing) }
-        }
-        EventKind::Access(_) | EventKind::Modify(_) | EventKind::Other => None,
-    }
-}
-
-/// What tells that a file is another one, or another text, without reading it.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp(Option<(u64, u64, std::time::SystemTime)>);
-
-fn stamp(path: &Path) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path).ok();
-    Stamp(metadata.and_then(|data| Some((data.ino(), data.len(), data.modified().ok()?))))
-}
-
-fn follow(file: &RouteFile, signals: &Receiver<Signal>, mut watcher: RecommendedWatcher) {
-    let mut known_folders = folders(&file.path);
-    let mut seen = stamp(&file.path);
-    loop {
-        match signals.recv_timeout(LOOK_EVERY) {
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Signal::Reload) => file.reload(),
-            Ok(Signal::Changed(changed)) => {
-                if changed == Changed::Writing && !is_link(&file.path) {
-                    while let Ok(Signal::Changed(Changed::Writing)) = signals.recv_timeout(QUIET) {}
-                }
-                file.reload();
-                seen = stamp(&file.path);
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let now = stamp(&file.path);
-                if now != seen {
-                    seen = now;
-                    file.reload();
-                }
-            }
-        }
-        // A symlink swap may lead to another folder.
-        let folders = folders(&file.path);
-        if folders != known_folders {
-            for folder in folders.iter().filter(|folder| !known_folders.contains(folder)) {
-                if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                    tracing::warn!(%error, "the route file is looked at every two seconds only");
-                }
-            }
-            known_folders = folders;
-        }
-    }
-}
-
+/// Whether a name was given to a file that exists, so that nobody has to write it.
 fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_symlink())
+    fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_symlink() || data.nlink() > 1)
 }

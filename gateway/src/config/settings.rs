@@ -201,6 +201,7 @@ impl Settings {
             ("listeners", self.listeners != other.listeners),
             ("admin", self.admin != other.admin),
             ("workers", self.workers != other.workers),
+            ("access-log", self.access_log != other.access_log),
         ];
         differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
