@@ -182,12 +182,18 @@ impl Shared {
                 if is_closed {
                     return;
                 }
-                thread::park_timeout(PAUSE);
+                pause();
             } else {
                 thread::park();
             }
         }
     }
+}
+
+/// Lets lines gather. Not a timed park: the next line's wake-up would end that at once.
+#[expect(clippy::disallowed_methods, reason = "the writer's own thread, not a worker")]
+fn pause() {
+    thread::sleep(PAUSE);
 }
 
 impl Line<'_> {
