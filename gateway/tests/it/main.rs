@@ -5,6 +5,7 @@
 mod support;
 
 mod admin;
+mod connections;
 mod filters;
 mod gateway_core;
 mod global_filters;
