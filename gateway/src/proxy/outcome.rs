@@ -15,8 +15,7 @@ use crate::telemetry::timer::Outcome;
 pub(super) fn failure_of(error: &Error) -> Option<Failure> {
     let text = || error.etype().as_str().to_owned();
     match error.esource() {
-        ErrorSource::Downstream => (*error.etype() == ErrorType::InvalidHTTPHeader)
-            .then_some(Failure::BadFraming("a header field is not allowed")),
+        ErrorSource::Downstream => client_failure(error.etype()),
         ErrorSource::Internal | ErrorSource::Unset
             if *error.etype() == ErrorType::InvalidHTTPHeader =>
         {
@@ -25,6 +24,17 @@ pub(super) fn failure_of(error: &Error) -> Option<Failure> {
         ErrorSource::Internal | ErrorSource::Unset | ErrorSource::Upstream => {
             Some(upstream_failure(error.etype(), text()))
         }
+    }
+}
+
+fn client_failure(kind: &ErrorType) -> Option<Failure> {
+    match kind.as_str() {
+        "InvalidHTTPHeader" => Some(Failure::BadFraming("a header field is not allowed")),
+        // The framework's constants for these are private.
+        "InvalidChunk" | "InvalidTrailerEnd" => {
+            Some(Failure::BadFraming("a chunk of the body is malformed"))
+        }
+        _ => None,
     }
 }
 

@@ -9,5 +9,7 @@ mod connections;
 mod filters;
 mod gateway_core;
 mod global_filters;
+mod pipeline;
 mod routes_in_code;
 mod routes_in_file;
+mod targets;
