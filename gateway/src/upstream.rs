@@ -22,14 +22,19 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The address for the `attempt`-th attempt (from 0) of a request; `None` if there are no more.
-    pub fn address(&self, attempt: usize) -> Option<SocketAddr> {
+    /// The place in the list of addresses where a request begins.
+    pub fn preferred(&self) -> usize {
+        self.preferred.load(Ordering::Relaxed)
+    }
+
+    /// The address for a request that began at a place and was `refused` by so many addresses;
+    /// `None` if there are no more.
+    pub fn address(&self, began_at: usize, refused: usize) -> Option<SocketAddr> {
         let addresses = self.addresses.load();
-        if attempt >= addresses.len() {
+        if refused >= addresses.len() {
             return None;
         }
-        let at = (self.preferred.load(Ordering::Relaxed) + attempt) % addresses.len();
-        addresses.get(at).copied()
+        addresses.get((began_at + refused) % addresses.len()).copied()
     }
 
     /// How many addresses the host has.
@@ -190,7 +195,7 @@ mod tests {
         let (prepared, failed) = Upstreams::default().prepare([("name.invalid".to_owned(), 80)]);
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].0, "name.invalid");
-        assert_eq!(prepared[&("name.invalid".to_owned(), 80)].address(0), None);
+        assert_eq!(prepared[&("name.invalid".to_owned(), 80)].address(0, 0), None);
     }
 
     #[test]
@@ -199,8 +204,9 @@ mod tests {
         let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
         upstream.addresses.store(Arc::new(vec![one, two]));
         upstream.avoid(one);
-        assert_eq!(upstream.address(0), Some(two));
-        assert_eq!(upstream.address(1), Some(one));
-        assert_eq!(upstream.address(2), None);
+        let begin = upstream.preferred();
+        assert_eq!(upstream.address(begin, 0), Some(two));
+        assert_eq!(upstream.address(begin, 1), Some(one));
+        assert_eq!(upstream.address(begin, 2), None);
     }
 }
