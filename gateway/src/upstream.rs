@@ -25,19 +25,19 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Where a request's attempts begin: at the address that worked last.
-    pub fn first(&self) -> usize {
+    /// The place in the list of addresses where a request begins.
+    pub fn preferred(&self) -> usize {
         self.preferred.load(Ordering::Relaxed)
     }
 
-    /// The address for the `attempt`-th attempt (from 0) of a request whose attempts began at
-    /// `first`; `None` if all were tried.
-    pub fn address(&self, first: usize, attempt: usize) -> Option<SocketAddr> {
+    /// The address for a request that began at a place and was `refused` by so many addresses;
+    /// `None` if there are no more.
+    pub fn address(&self, began_at: usize, refused: usize) -> Option<SocketAddr> {
         let addresses = self.addresses.load();
-        if attempt >= addresses.len() {
+        if refused >= addresses.len() {
             return None;
         }
-        addresses.get((first + attempt) % addresses.len()).copied()
+        addresses.get((began_at + refused) % addresses.len()).copied()
     }
 
     /// How many addresses the host has.
@@ -231,12 +231,12 @@ mod tests {
         let upstream = new_upstream(&("10.0.0.1".to_owned(), 80));
         let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
         upstream.addresses.store(Arc::new(vec![one, two]));
-        let running = upstream.first();
+        let running = upstream.preferred();
         upstream.avoid(one);
         assert_eq!(upstream.address(running, 1), Some(two));
-        let next = upstream.first();
-        assert_eq!(upstream.address(next, 0), Some(two));
-        assert_eq!(upstream.address(next, 1), Some(one));
-        assert_eq!(upstream.address(next, 2), None);
+        let begin = upstream.preferred();
+        assert_eq!(upstream.address(begin, 0), Some(two));
+        assert_eq!(upstream.address(begin, 1), Some(one));
+        assert_eq!(upstream.address(begin, 2), None);
     }
 }

@@ -33,8 +33,10 @@ pub struct Context {
     pub host: Option<HeaderValue>,
     /// How often an upstream was tried.
     pub attempts: u32,
-    /// Where among the upstream's addresses the attempts began.
-    pub first_address: Option<usize>,
+    /// The place in the upstream's list of addresses where the first attempt began.
+    pub began_at: Option<usize>,
+    /// How many of the upstream's addresses could not be connected to.
+    pub refused: usize,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -83,7 +85,8 @@ impl Context {
             peer: None,
             host: None,
             attempts: 0,
-            first_address: None,
+            began_at: None,
+            refused: 0,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,

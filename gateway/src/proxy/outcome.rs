@@ -16,8 +16,7 @@ pub(super) fn failure_of(error: &Error) -> Option<Failure> {
     // The whole chain, with the peer's address: for the log, never for the client.
     let text = || error.to_string();
     match error.esource() {
-        ErrorSource::Downstream => (*error.etype() == ErrorType::InvalidHTTPHeader)
-            .then_some(Failure::BadFraming("a header field is not allowed")),
+        ErrorSource::Downstream => client_failure(error.etype()),
         ErrorSource::Internal | ErrorSource::Unset
             if *error.etype() == ErrorType::InvalidHTTPHeader =>
         {
@@ -26,6 +25,17 @@ pub(super) fn failure_of(error: &Error) -> Option<Failure> {
         ErrorSource::Internal | ErrorSource::Unset | ErrorSource::Upstream => {
             Some(upstream_failure(error.etype(), text()))
         }
+    }
+}
+
+fn client_failure(kind: &ErrorType) -> Option<Failure> {
+    match kind.as_str() {
+        "InvalidHTTPHeader" => Some(Failure::BadFraming("a header field is not allowed")),
+        // The framework's constants for these are private.
+        "InvalidChunk" | "InvalidTrailerEnd" => {
+            Some(Failure::BadFraming("a chunk of the body is malformed"))
+        }
+        _ => None,
     }
 }
 

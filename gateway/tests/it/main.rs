@@ -5,8 +5,12 @@
 mod support;
 
 mod admin;
+mod connections;
 mod filters;
 mod gateway_core;
 mod global_filters;
+mod pipeline;
+mod proxying;
 mod routes_in_code;
 mod routes_in_file;
+mod targets;

@@ -13,4 +13,4 @@ pub(crate) use deadline::{DEADLINE, eventually};
 pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2;
 pub(crate) use reply::{Gate, Reply};
-pub(crate) use upstream::{Seen, Upstream};
+pub(crate) use upstream::{Seen, Unreachable, Upstream};

@@ -2,11 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::DEADLINE;
 use super::upstream::values;
+use super::{DEADLINE, eventually};
 
 /// What a client got.
 #[derive(Debug, Clone, Default)]
@@ -174,6 +175,25 @@ impl Client {
     pub(crate) fn check_closed(&mut self) {
         let rest = self.read_to_end();
         assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
+    }
+
+    /// Sends a byte every few milliseconds until the gateway says something.
+    pub(crate) fn drip_until_answered(&mut self) {
+        self.stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        eventually("an answer to a dripped upload", || {
+            let mut piece = [0; 1024];
+            match self.stream.read(&mut piece) {
+                Ok(count) => {
+                    self.buffer.extend_from_slice(&piece[..count]);
+                    Some(())
+                }
+                Err(_) => {
+                    let _gone = self.stream.write_all(b"x");
+                    None
+                }
+            }
+        });
+        self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     }
 
     /// Tells the gateway that nothing more will be sent.

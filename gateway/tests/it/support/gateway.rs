@@ -18,7 +18,8 @@ use super::{Answer, Client, Upstream, eventually};
 pub(crate) struct Gateway {
     address: SocketAddr,
     admin: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    drain: Option<oneshot::Sender<()>>,
+    kill: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     log: PathBuf,
     _folder: TempDir,
@@ -81,17 +82,40 @@ impl Gateway {
         };
         let address = prepared.addresses()[0];
         let admin = prepared.admin_address().unwrap();
-        let (stop, stopped) = oneshot::channel();
+        let (drain, draining) = oneshot::channel();
+        let (kill, killed) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    outcome = prepared.serve(std::future::pending()) => outcome.unwrap(),
-                    _ = stopped => {}
+                    outcome = prepared.serve(async {
+                        if draining.await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }) => outcome.unwrap(),
+                    _ = killed => {}
                 }
             });
             runtime.shutdown_background();
         });
-        Self { address, admin, stop: Some(stop), thread: Some(thread), log, _folder: folder }
+        Self {
+            address,
+            admin,
+            drain: Some(drain),
+            kill: Some(kill),
+            thread: Some(thread),
+            log,
+            _folder: folder,
+        }
+    }
+
+    /// Asks it to stop, as a signal would.
+    pub(crate) fn begin_stop(&mut self) {
+        self.drain.take().unwrap().send(()).unwrap();
+    }
+
+    /// Whether it came to its end.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -150,7 +174,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.kill.take());
         if let Some(thread) = self.thread.take() {
             let outcome = thread.join();
             assert!(thread::panicking() || outcome.is_ok(), "the gateway panicked");

@@ -39,6 +39,8 @@ pub(super) enum Step {
     Wait(Gate),
     /// Send back whatever arrives until the client closes.
     Echo,
+    /// Send this every few milliseconds for as long as the gateway takes it.
+    Drip(Vec<u8>),
     /// Keep the connection and stay silent.
     Never,
     Close,
@@ -98,12 +100,20 @@ impl Reply {
         self.then(Step::Send(text.into()))
     }
 
+    pub(crate) fn then_read(self) -> Self {
+        self.then(Step::ReadBody)
+    }
+
     pub(crate) fn wait(self, gate: &Gate) -> Self {
         self.then(Step::Wait(gate.clone()))
     }
 
     pub(crate) fn echo(self) -> Self {
         self.then(Step::Echo)
+    }
+
+    pub(crate) fn drip(self, text: &str) -> Self {
+        self.then(Step::Drip(text.into()))
     }
 
     pub(crate) fn never(self) -> Self {

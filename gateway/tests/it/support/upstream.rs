@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -196,6 +197,31 @@ impl Drop for Upstream {
     }
 }
 
+/// An address that lets nobody connect and refuses nobody: its queue is full.
+pub(crate) struct Unreachable {
+    address: SocketAddr,
+    _waiting: Vec<std::net::TcpStream>,
+    _socket: socket2::Socket,
+}
+
+impl Unreachable {
+    pub(crate) fn start() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let connect =
+            || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+        let waiting = std::iter::from_fn(connect).take(100).collect();
+        Self { address, _waiting: waiting, _socket: socket }
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
 async fn accept(socket: TcpListener, log: Arc<Log>, handler: Arc<Handler>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
@@ -254,6 +280,13 @@ async fn connection(
                             return Ok(());
                         }
                         wire.write_all(&buffer[..count]).await?;
+                    }
+                }
+                Step::Drip(bytes) => {
+                    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+                    loop {
+                        ticks.tick().await;
+                        wire.write_all(&bytes).await?;
                     }
                 }
                 Step::Never => {
