@@ -8,8 +8,9 @@ use tollgate_filters::{
     UnitSettings, filter, predicate,
 };
 
+use super::findings::Found;
 use super::names::kebab;
-use super::reader::{Context, Found};
+use super::reader::Context;
 use super::routes::{Definition, Unit, UnitKind, unresolved_problem};
 use super::settings::{Settings, Units};
 
@@ -42,9 +43,11 @@ impl<'b, 'a> Builder<'b, 'a> {
         }
     }
 
-    /// Builds one route. `position` counts from 1. `None` if it is switched off or refused.
+    /// Builds one route. `None` if it is switched off or refused.
     pub(super) fn route(&mut self, definition: Definition, id: &Arc<str>) -> Option<Route> {
-        if !definition.enabled {
+        // What is refused already is not worth building once there is enough to tell.
+        let enough = self.context.problems.borrow().is_full(Severity::Error);
+        if !definition.enabled || enough {
             return None;
         }
         self.take_id(&definition, id);
@@ -110,7 +113,10 @@ impl<'b, 'a> Builder<'b, 'a> {
                 }
             }
         }
-        self.context.problems.borrow_mut().extend(found);
+        let mut problems = self.context.problems.borrow_mut();
+        for one in found {
+            problems.push(one);
+        }
     }
 
     fn note_default_problems(&mut self, found: Vec<Found>) {

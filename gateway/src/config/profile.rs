@@ -75,7 +75,7 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     let mut at = 0;
     while let Some(name) = names.get(at).cloned() {
         for member in groups.texts(name).unwrap_or_default() {
-            if !names.contains(&member) {
+            if !names.contains(&member) && names.len() < MOST_PROFILES {
                 names.push(member);
             }
         }
@@ -83,6 +83,9 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     }
     names
 }
+
+/// How many profiles may be active, the members of groups included.
+const MOST_PROFILES: usize = 1000;
 
 fn pieces(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()

@@ -4,11 +4,12 @@
 //! or in several documents. What stands first in a section wins.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 use tollgate_filters::{Invalid, Severity, Span};
 
+use super::findings::{Findings, Found};
 use super::names::{relaxed_equal, suggestion};
 use super::placeholder::{Properties, Unresolvable};
 use super::source::Source;
@@ -21,17 +22,19 @@ pub(super) struct Context<'a> {
     /// Whether what nobody reads is an error.
     pub(super) strict: bool,
     pub(super) properties: Properties<'a>,
-    pub(super) problems: RefCell<Vec<Found>>,
+    pub(super) problems: RefCell<Findings>,
+    /// How many units and arguments were read.
+    pub(super) pieces: Cell<usize>,
     /// Keys that nobody read, of files that are not strict.
     pub(super) ignored: RefCell<Vec<(String, Span)>>,
 }
 
-/// A problem on its way to the report.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) severity: Severity,
-    pub(super) problem: Invalid,
-    pub(super) route: Option<Arc<str>>,
+/// Three units with two arguments each for 50,000 routes.
+const MOST_PIECES: usize = 500_000;
+
+/// How many pieces a text has that is split on commas.
+pub(super) fn pieces(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b',').count() + 1
 }
 
 /// A scalar as it is used: with its placeholders filled in.
@@ -74,6 +77,21 @@ impl<'a> Context<'a> {
 
     fn report(&self, severity: Severity, problem: Invalid) {
         self.problems.borrow_mut().push(Found { severity, problem, route: None });
+    }
+
+    /// Counts units and arguments before they are made, because each takes far more room than it
+    /// is long. False if there are too many, which is told once.
+    pub(super) fn has_room(&self, pieces: usize, span: Span) -> bool {
+        let before = self.pieces.get();
+        let after = before.saturating_add(pieces);
+        self.pieces.set(after);
+        if before <= MOST_PIECES && after > MOST_PIECES {
+            let message = format!("more than {MOST_PIECES} predicates, filters and arguments");
+            let problem = Invalid::new("too-large", message)
+                .with_help("split the routes over several gateways");
+            self.error(problem.or_at(span));
+        }
+        after <= MOST_PIECES
     }
 
     /// An error in strict files, a warning in others.
@@ -122,7 +140,7 @@ fn circle(why: &Unresolvable) -> Invalid {
             Invalid::new("placeholder-circle", format!("`${{{name}}}` refers to itself"))
         }
         Unresolvable::TooLarge => {
-            Invalid::new("placeholder-circle", "placeholders grow beyond 1 MiB")
+            Invalid::new("placeholder-circle", "the placeholders grow beyond 1 MiB or 64 levels")
         }
     }
 }
@@ -263,22 +281,26 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Two values for one name in one document: YAML refuses the same spelling twice, and strict
     /// files refuse two spellings as well.
     fn refuse_repeated(&self, name: &str, found: &[(usize, &'a Entry<'a>)]) {
-        for (at, (rank, entry)) in found.iter().enumerate() {
-            let is_map = |entry: &Entry<'_>| matches!(entry.value.kind, Kind::Map(_));
-            let earlier = found.iter().take(at).find(|(other_rank, other)| {
-                rank == other_rank && !(is_map(other) && is_map(entry))
-            });
-            if let (Some((_, other)), true) = (earlier, self.strict) {
-                let (first, second) =
-                    (other.span().min(entry.span()), other.span().max(entry.span()));
-                let line = self.context.source.lines.line(first.start);
-                self.context.error(
-                    Invalid::new(
-                        "duplicate-key",
-                        format!("`{}` is given twice, first on line {line}", self.name_of(name)),
-                    )
-                    .or_at(second),
-                );
+        if !self.strict {
+            return;
+        }
+        let is_map = |entry: &Entry<'_>| matches!(entry.value.kind, Kind::Map(_));
+        let mut first: Option<(usize, &Entry<'a>)> = None;
+        let mut first_value: Option<(usize, &Entry<'a>)> = None;
+        for (rank, entry) in found {
+            let other = if is_map(entry) { first_value } else { first };
+            if let Some((_, other)) = other.filter(|(other, _)| other == rank) {
+                let (one, two) = (other.span().min(entry.span()), other.span().max(entry.span()));
+                let line = self.context.source.lines.line(one.start);
+                let name = self.name_of(name);
+                let message = format!("`{name}` is given twice, first on line {line}");
+                self.context.error(Invalid::new("duplicate-key", message).or_at(two));
+            }
+            if first.is_none_or(|(known, _)| known != *rank) {
+                first = Some((*rank, entry));
+            }
+            if !is_map(entry) {
+                first_value = Some((*rank, entry));
             }
         }
     }
@@ -389,7 +411,8 @@ impl<'c, 'a> Section<'c, 'a> {
                 Kind::Plain | Kind::Text(_) => {
                     let value = self.context.value(node)?;
                     if by_index.is_empty() {
-                        return Some(split(&value));
+                        let room = self.context.has_room(pieces(&value.text()), value.span);
+                        return Some(if room { split(&value) } else { Vec::new() });
                     }
                 }
             }
@@ -442,10 +465,11 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Every key with what stands under it, for mappings whose keys are free.
     pub(super) fn all(&self) -> Vec<&'a Entry<'a>> {
         let mut found: Vec<&'a Entry<'a>> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for (_, entries) in &self.parts {
             for entry in *entries {
                 entry.used.set(true);
-                if !found.iter().any(|known| known.key == entry.key) {
+                if seen.insert(&*entry.key) {
                     found.push(entry);
                 }
             }
@@ -460,6 +484,11 @@ impl<'c, 'a> Section<'c, 'a> {
     pub(super) fn finish(self) {
         let unread = self.parts.iter().flat_map(|(_, entries)| *entries);
         for entry in unread.filter(|entry| !entry.used.get()) {
+            let severity = if self.strict { Severity::Error } else { Severity::Warning };
+            if self.context.problems.borrow().is_full(severity) {
+                self.context.problems.borrow_mut().count(severity);
+                continue;
+            }
             let name = self.name_of(&entry.key);
             let later = later(&name);
             let foreign = !name.starts_with(SPRING_CLOUD_GATEWAY);
@@ -467,13 +496,11 @@ impl<'c, 'a> Section<'c, 'a> {
                 self.context.ignored.borrow_mut().push((name, entry.span()));
                 continue;
             }
-            let asked = self.known.borrow();
-            let mut known: Vec<&str> = asked.iter().map(|name| &**name).collect();
-            known.dedup();
             let help = if later {
                 "Spring Cloud Gateway has this key, Tollgate does not have it yet".to_owned()
             } else {
-                suggestion(&entry.key, &known)
+                let asked = self.known.borrow();
+                suggestion(&entry.key, &asked.iter().map(|name| &**name).collect::<Vec<_>>())
             };
             let problem = Invalid::new("unknown-key", format!("unknown key `{name}`"));
             self.complain(problem.with_help(help).or_at(entry.span()));
