@@ -28,7 +28,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 /// One to four decimal numbers; the last fills the bytes that are left.
-fn parse_v4(text: &str) -> Option<Ipv4Addr> {
+pub(crate) fn parse_v4(text: &str) -> Option<Ipv4Addr> {
     const LONGEST: usize = "255.255.255.255".len();
     if text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;

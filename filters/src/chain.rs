@@ -98,3 +98,59 @@ impl Chain {
         self.back.iter().filter_map(|at| self.steps.get(*at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Named(&'static str, Option<i32>);
+
+    impl Filter for Named {
+        fn order(&self) -> Option<i32> {
+            self.1
+        }
+    }
+
+    impl fmt::Display for Named {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(self.0)
+        }
+    }
+
+    #[track_caller]
+    fn check(defaults: &[Named], own: &[Named], expected: &[(&str, i32)]) {
+        let boxed = |filters: &[Named]| -> Vec<Box<dyn Filter>> {
+            let one = |named: &Named| -> Box<dyn Filter> { Box::new(Named(named.0, named.1)) };
+            filters.iter().map(one).collect()
+        };
+        let chain = Chain::merge(boxed(defaults), boxed(own));
+        let steps: Vec<(String, i32)> =
+            chain.steps().iter().map(|step| (step.filter.to_string(), step.order)).collect();
+        let expected: Vec<(String, i32)> =
+            expected.iter().map(|(name, order)| ((*name).to_owned(), *order)).collect();
+        assert_eq!(steps, expected);
+    }
+
+    // ORD-15
+    #[test]
+    fn a_filter_with_an_order_of_its_own_uses_up_its_place() {
+        check(
+            &[],
+            &[Named("remove", None), Named("custom", Some(9999)), Named("add", None)],
+            &[("remove", 1), ("add", 3), ("custom", 9999)],
+        );
+    }
+
+    // ORD-16
+    #[test]
+    fn a_default_filter_stands_before_the_routes_own_of_the_same_number() {
+        check(
+            &[Named("default", None)],
+            &[Named("own", None), Named("own too", None)],
+            &[("default", 1), ("own", 1), ("own too", 2)],
+        );
+    }
+}

@@ -59,7 +59,9 @@ impl HostPattern {
     pub fn problem(&self) -> Option<String> {
         self.runs.iter().flatten().find_map(|label| match label {
             Label::Broken(invalid) => Some(self.broken(invalid)),
-            label => label.has_stray_groups().then(|| glob::stray_groups(&self.text)),
+            Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Mixed(_) => {
+                label.has_stray_groups().then(|| glob::stray_groups(&self.text))
+            }
         })
     }
 

@@ -98,7 +98,7 @@ pub enum Hint<'a> {
 /// What every text that a pattern matches has in common: its pieces up to the first `**`.
 ///
 /// A shape may admit more than its pattern, never less.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Shape {
     /// The leading pieces.
     pub pieces: Vec<Piece>,
@@ -107,7 +107,7 @@ pub struct Shape {
 }
 
 /// One piece of a [`Shape`]: a path segment or a host label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Piece {
     /// Exactly this text, after decoding.
     Literal(String),
@@ -144,6 +144,12 @@ impl MethodSet {
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What both sets have.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether the sets share a method.

@@ -1,11 +1,14 @@
 //! Routes, and the table that chooses one for a request.
 
+mod index;
+mod table;
 mod target;
 
 use std::sync::Arc;
 
-use crate::{Chain, Predicate, Span};
+use crate::{Chain, Predicate};
 
+pub use table::RouteTable;
 pub use target::{Scheme, Target, TargetKind};
 
 /// What a route's `metadata` may hold, with the types of the file.
@@ -43,5 +46,14 @@ pub struct Route {
     /// Free values, some of which the gateway reads (`predicates.md` 2.9). Keys are exact.
     pub metadata: Vec<(String, MetadataValue)>,
     /// Where the route stands in its file; `None` for routes built in code.
-    pub span: Option<Span>,
+    pub source: Option<Source>,
+}
+
+/// A place in a route file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: usize,
 }

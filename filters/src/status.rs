@@ -39,6 +39,12 @@ impl Status {
     }
 }
 
+/// The name the reference gateway has for a status code, such as `NOT_FOUND`; `None` for a code that
+/// has none.
+pub fn status_name(code: u16) -> Option<&'static str> {
+    NAMES.iter().find(|(known, _)| *known == i32::from(code)).map(|(_, name)| *name)
+}
+
 fn is_standard(code: i32) -> bool {
     NAMES.iter().any(|(known, _)| *known == code)
 }

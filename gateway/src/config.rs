@@ -43,7 +43,6 @@ pub use settings::{
     AccessLog, AccessLogFormat, Forwarded, HttpClient, Limits, Listener, Metrics, Settings,
     TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
 };
-pub use source::Lines;
 
 /// Largest file that is looked at: 16 MiB, room for 80,000 routes.
 pub const LARGEST_FILE: usize = 16 << 20;
@@ -60,8 +59,6 @@ pub struct Loaded {
     pub routes: Vec<Route>,
     /// What somebody should look at.
     pub warnings: Report,
-    /// Where the lines of the file begin, for [`Route::span`].
-    pub lines: Lines,
 }
 
 /// Why a file cannot be served.
@@ -101,6 +98,15 @@ pub fn load_file(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, LoadError> {
+    load(&read_file(path)?, &path.display().to_string(), environment)
+}
+
+/// Reads the text of the file at `path`, as much of it as a route file may have.
+///
+/// # Errors
+///
+/// [`LoadError::Unusable`] if it cannot be read, is too large or is not UTF-8.
+pub fn read_file(path: &Path) -> Result<String, LoadError> {
     let name = path.display().to_string();
     let unusable = |problem| unusable(&Source::new(&name, ""), problem);
     let mut bytes = Vec::new();
@@ -117,15 +123,12 @@ pub fn load_file(
     if bytes.len() > LARGEST_FILE {
         return Err(unusable(too_long()));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => load(&text, &name, environment),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-            let problem = Invalid::new("not-utf8", format!("line {line} is not UTF-8"));
-            Err(unusable(problem.with_help("save the file as UTF-8")))
-        }
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+        let problem = Invalid::new("not-utf8", format!("line {line} is not UTF-8"));
+        unusable(problem.with_help("save the file as UTF-8"))
+    })
 }
 
 fn too_long() -> Invalid {
@@ -185,7 +188,7 @@ pub fn load(
     if failed {
         return Err(LoadError::Problems(report));
     }
-    Ok(Loaded { settings, routes, warnings: report, lines: source.lines })
+    Ok(Loaded { settings, routes, warnings: report })
 }
 
 fn alone(source: &Source<'_>, problem: Invalid) -> Report {

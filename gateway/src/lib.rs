@@ -1,3 +1,19 @@
-//! An API gateway on Pingora that speaks the Spring Cloud Gateway language.
+//! Tollgate: an API gateway on Pingora that speaks the Spring Cloud Gateway language.
+//!
+//! The command line is in [`cli`]. To embed the gateway with routes built in code, see [`builder`]
+//! and [`gateway`].
 
+pub mod admin;
+pub mod answer;
+pub mod builder;
+pub mod cli;
+mod clock;
 pub mod config;
+pub mod drain;
+pub mod gateway;
+pub mod proxy;
+pub mod reload;
+pub mod server;
+pub mod snapshot;
+pub mod telemetry;
+pub mod upstream;

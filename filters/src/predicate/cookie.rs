@@ -1,8 +1,11 @@
 //! `Cookie=name,regexp` takes requests with a cookie whose whole value matches.
 //!
-//! | predicate               | request               | matches |
-//! |-------------------------|-----------------------|---------|
-//! | `Cookie=mycookie, ch.p` | `/`                   | `no`    |
+//! | predicate               | request                          | matches |
+//! |-------------------------|----------------------------------|---------|
+//! | `Cookie=mycookie, ch.p` | `/ ⏎ Cookie: a=b; mycookie=chip` | `yes`   |
+//! | `Cookie=mycookie, ch.p` | `/ ⏎ Cookie: mycookie=chips`     | `no`    |
+//! | `Cookie=mycookie, ch.p` | `/ ⏎ Cookie: MyCookie=chip`      | `no`    |
+//! | `Cookie=mycookie, ch.p` | `/`                              | `no`    |
 //!
 //! Names are compared with case. A cookie that breaks RFC 6265, by a blank or a comma for example,
 //! is not there; its neighbours are.

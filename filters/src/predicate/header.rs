@@ -1,8 +1,12 @@
 //! `Header=header,regexp` takes requests with a header of which one value matches.
 //!
-//! | predicate                    | request         | matches |
-//! |------------------------------|-----------------|---------|
-//! | `Header=X-Request-Id, \d+`   | `/`             | `no`    |
+//! | predicate          | request          | matches |
+//! |--------------------|------------------|---------|
+//! | `Header=X-Id, \d+` | `/ ⏎ x-id: 7`    | `yes`   |
+//! | `Header=X-Id, \d+` | `/ ⏎ X-Id: a, 7` | `yes`   |
+//! | `Header=X-Id, \d+` | `/ ⏎ X-Id: 7a`   | `no`    |
+//! | `Header=X-Id`      | `/ ⏎ X-Id: a`    | `yes`   |
+//! | `Header=X-Id`      | `/ ⏎ X-Id:`      | `no`    |
 //!
 //! Without `regexp` the header must have a value. Values are what stands between commas; the line
 //! as a whole is never looked at. From the second value of a line on, blanks are gone, inner ones

@@ -14,7 +14,8 @@ use pingora_http::RequestHeader;
 pub struct Incoming<'a> {
     /// The request head as received.
     pub head: &'a RequestHeader,
-    /// Address of the client, after trusted proxies; `None` if unknown.
+    /// Address of the client, after trusted proxies; `None` if unknown. An IPv4-mapped address stays
+    /// IPv6, as it does in a forwarded header; a peer's is given as IPv4.
     pub client: Option<IpAddr>,
     /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.
     pub now_nanos: i128,

@@ -71,3 +71,18 @@ impl fmt::Display for Method {
         write!(formatter, "Methods: [{}]", self.names.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Entry, Span, UnitSettings, predicate};
+
+    #[test]
+    fn warns_of_a_name_that_matches_nothing() {
+        let entry = Entry::predicate_shortcut("Method=GET,get", Span::default()).unwrap();
+        let mut settings = UnitSettings::native("test");
+        predicate::build(&entry, &mut settings).unwrap();
+        let warnings: Vec<&str> =
+            settings.warnings.iter().map(|(_, warning)| warning.message.as_str()).collect();
+        assert_eq!(warnings, ["Method: `get` matches no request"]);
+    }
+}

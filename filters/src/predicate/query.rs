@@ -1,10 +1,10 @@
 //! `Query=param,regexp` takes requests with a query parameter of which one value matches.
 //!
-//! | predicate         | request          | matches |
-//! |-------------------|------------------|---------|
-//! | `Query=foo`       | `/?foo`          | `yes`   |
-//! | `Query=foo, ba.`  | `/?foo=x&foo=ba%72` | `yes` |
-//! | `Query=foo, .*`   | `/?foo`          | `no`    |
+//! | predicate        | request             | matches |
+//! |------------------|---------------------|---------|
+//! | `Query=foo`      | `/?foo`             | `yes`   |
+//! | `Query=foo, ba.` | `/?foo=x&foo=ba%72` | `yes`   |
+//! | `Query=foo, .*`  | `/?foo`             | `no`    |
 //!
 //! Without `regexp` the parameter must be there. Names are compared with case; names and values are
 //! decoded, `+` is a blank. A parameter without `=` has no value.

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::Invalid;
+use crate::address::parse_v4;
 
 /// A route's `uri`, checked.
 ///
@@ -122,9 +123,9 @@ impl<'a> Uri<'a> {
     fn parse(text: &'a str) -> Result<Self, Invalid> {
         let malformed = || invalid(format!("`{text}` is not a URI"));
         let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(invalid(format!("`{text}` has no scheme")).with_help(format!(
-                "write `http://{text}`, or `forward:` in front of a path of the gateway"
-            )));
+            let lead = if text.starts_with('/') { "forward:" } else { "http://" };
+            return Err(invalid(format!("`{text}` has no scheme"))
+                .with_help(format!("write `{lead}{text}`")));
         };
         if !is_scheme(scheme) {
             return Err(malformed());
@@ -201,10 +202,7 @@ impl<'a> Uri<'a> {
         };
         let port = self.authority.port.unwrap_or(u64::from(scheme.default_port()));
         match u16::try_from(port) {
-            Ok(port @ 1..) => {
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                TargetKind::Upstream { scheme, host, port }
-            }
+            Ok(port @ 1..) => TargetKind::Upstream { scheme, host: plain_host(host), port },
             Ok(0) | Err(_) => TargetKind::Fails(format!("`{port}` is not a port")),
         }
     }
@@ -236,8 +234,18 @@ impl<'a> Uri<'a> {
     }
 
     /// The text with the default port, where the reference gateway adds one: if the scheme starts
-    /// with `http` in lower case.
+    /// with `http` in lower case, and without user information, which may be a password.
     fn shown(&self) -> String {
+        let text = self.with_port();
+        let authority =
+            self.text.get(..self.authority_end).and_then(|start| start.split_once("//"));
+        match authority.and_then(|(_, authority)| authority.rsplit_once('@')) {
+            Some((secret, _)) => text.replacen(&format!("//{secret}@"), "//", 1),
+            None => text,
+        }
+    }
+
+    fn with_port(&self) -> String {
         let is_defaulted = self.scheme.starts_with("http")
             && self.authority.host.is_some()
             && self.authority.port.is_none();
@@ -321,7 +329,21 @@ fn is_host(text: &str) -> bool {
         Some((_, last)) => last.starts_with(|first: char| first.is_ascii_alphabetic()),
         None => true,
     };
-    text.parse::<Ipv4Addr>().is_ok() || (name.split('.').all(is_label) && last_is_name)
+    dotted_v4(text).is_some() || (name.split('.').all(is_label) && last_is_name)
+}
+
+/// Four decimal numbers. Leading zeros make no octal of them, which a resolver might think.
+fn dotted_v4(text: &str) -> Option<Ipv4Addr> {
+    let dots = text.bytes().filter(|byte| *byte == b'.').count();
+    if dots == 3 { parse_v4(text) } else { None }
+}
+
+/// A host as one connects to it.
+fn plain_host(host: &str) -> String {
+    match dotted_v4(host) {
+        Some(address) => address.to_string(),
+        None => host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+    }
 }
 
 /// Java's largest `int`; a longer port makes the authority meaningless.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_filters::{
-    ArgValue, Chain, Entry, Filter, Invalid, Predicate, Route, Severity, Span, Target, TargetKind,
-    UnitSettings, filter, predicate,
+    ArgValue, Chain, Entry, Filter, Invalid, Predicate, Route, Severity, Source, Span, Target,
+    TargetKind, UnitSettings, filter, predicate,
 };
 
 use super::findings::Found;
@@ -20,6 +20,8 @@ pub(super) struct Builder<'b, 'a> {
     context: &'b Context<'a>,
     settings: &'b Settings,
     defaults: &'b [Unit],
+    /// Name of the file.
+    file: Arc<str>,
     /// Where ids stand that are taken.
     ids: HashMap<Arc<str>, Span>,
     /// Problems of default filters, with the routes they come up in.
@@ -37,6 +39,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             context,
             settings,
             defaults,
+            file: context.source.name.into(),
             ids: HashMap::new(),
             default_problems: Vec::new(),
             built: 0,
@@ -83,8 +86,13 @@ impl<'b, 'a> Builder<'b, 'a> {
             predicates,
             chain: Chain::merge(defaults, filters),
             metadata: definition.metadata,
-            span: Some(definition.span),
+            source: Some(self.source_of(definition.span)),
         })
+    }
+
+    fn source_of(&self, span: Span) -> Source {
+        let line = self.context.source.lines.line(span.start);
+        Source { file: Arc::clone(&self.file), line }
     }
 
     fn take_id(&mut self, definition: &Definition, id: &Arc<str>) {

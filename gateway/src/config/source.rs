@@ -4,20 +4,20 @@ use tollgate_filters::Span;
 
 /// Where the lines of a text begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
+pub(super) struct Lines {
     starts: Box<[u32]>,
 }
 
 impl Lines {
     /// Finds the lines of `text`.
-    pub fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let behind = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
         Self { starts: std::iter::once(0).chain(behind).collect() }
     }
 
     /// The line, from 1, that holds the byte at `offset`.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
         self.starts.partition_point(|start| *start <= offset).max(1)
     }

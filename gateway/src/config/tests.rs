@@ -165,6 +165,5 @@ fn start_only_keys_are_compared() {
 #[test]
 fn lines_of_routes_are_known() {
     let loaded = load("routes:\n\n  - a=http://a,Path=/a\n", "routes.yaml", &nothing).unwrap();
-    let span = loaded.routes[0].span.unwrap();
-    assert_eq!(loaded.lines.line(span.start), 3);
+    assert_eq!(loaded.routes[0].source.as_ref().unwrap().line, 3);
 }

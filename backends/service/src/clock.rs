@@ -1,0 +1,76 @@
+//! The time, lent to whoever needs it so that a test can set it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone, offset};
+use jiff::{Timestamp, Zoned};
+
+/// Korea has had this offset, and no daylight saving, since 1988.
+const KOREA: Offset = offset(9);
+
+/// Tells the time; cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock that stands still.
+    pub fn fixed(at: Timestamp) -> Self {
+        Self(Arc::new(move || at))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+
+    /// The calendar date in Korea.
+    pub fn today(&self) -> Date {
+        in_korea(self.now()).date()
+    }
+
+    /// The present instant as it appears in answers: RFC 3339 with `+09:00`.
+    pub fn stamp(&self) -> String {
+        stamp(self.now())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Clock({})", self.stamp())
+    }
+}
+
+/// An instant as it appears in answers: RFC 3339 with `+09:00` and milliseconds.
+pub fn stamp(at: Timestamp) -> String {
+    in_korea(at).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
+fn in_korea(at: Timestamp) -> Zoned {
+    at.to_zoned(TimeZone::fixed(KOREA))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_korea() {
+        let late = Clock::fixed("2025-05-01T14:59:59.999Z".parse().unwrap());
+        let midnight = Clock::fixed("2025-05-01T15:00:00Z".parse().unwrap());
+        assert_eq!(late.today().to_string(), "2025-05-01");
+        assert_eq!(midnight.today().to_string(), "2025-05-02");
+    }
+
+    #[test]
+    fn stamps_carry_the_offset() {
+        let clock = Clock::fixed("2025-05-01T01:00:00Z".parse().unwrap());
+        assert_eq!(clock.stamp(), "2025-05-01T10:00:00.000+09:00");
+    }
+}

@@ -1,0 +1,224 @@
+//! Configuration, read once from the environment.
+//!
+//! A value `X` may be given in a file instead, named by `X_FILE`; that is how secrets arrive.
+//! Every fault is collected, so that one start tells all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::database::DatabaseUrl;
+
+/// The environment, or a map that stands for it in a test.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+/// What one service falls back to when a variable is not set.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// Address and port to listen on.
+    pub listen: &'static str,
+    /// Where the service keeps its data.
+    pub database_url: &'static str,
+}
+
+/// What every service is configured with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `LISTEN`: address and port to listen on.
+    pub listen: SocketAddr,
+    /// `DATABASE_URL`: `sqlite://FILE` or `postgres://…`.
+    pub database_url: DatabaseUrl,
+    /// `DRAIN_SECONDS` (25): how long open requests may finish after the first signal.
+    pub drain: Duration,
+    /// `RUST_LOG` (`info`): which log lines are written.
+    pub log: String,
+}
+
+/// Why one variable cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{variable}`: {reason}")]
+pub struct Invalid {
+    variable: String,
+    reason: String,
+}
+
+/// Reads variables and remembers what was wrong with them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    variables: &'a Variables,
+    invalid: Vec<Invalid>,
+}
+
+impl Variables {
+    /// The environment of this process; variables that are not UTF-8 are left out.
+    pub fn of_process() -> Self {
+        let texts = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self(texts.collect())
+    }
+
+    /// The value of one variable as it stands, without `_FILE`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Starts to read.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { variables: self, invalid: Vec::new() }
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Variables {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Variables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Reader<'_> {
+    /// The text of `name`, or of the file that `name_FILE` names, without the final line end.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let file_name = format!("{name}_FILE");
+        let value = self.variables.get(name);
+        let file = self.variables.get(&file_name);
+        match (value, file) {
+            (Some(_), Some(_)) => {
+                self.reject(name, format!("set it or `{file_name}`, not both"));
+                None
+            }
+            (Some(value), None) => Some(value.to_owned()),
+            (None, Some(path)) => match fs::read_to_string(path) {
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => {
+                    self.reject(&file_name, format!("cannot read {path}: {error}"));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    /// The value of `name`, or `default`; `expected` finishes the sentence "is not …".
+    pub fn value<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let Some(text) = self.text(name) else { return default };
+        parse(&text).unwrap_or_else(|| {
+            self.reject(name, format!("`{text}` is not {expected}"));
+            default
+        })
+    }
+
+    /// Records that `variable` cannot be used.
+    pub fn reject(&mut self, variable: &str, reason: impl Into<String>) {
+        self.invalid.push(Invalid { variable: variable.to_owned(), reason: reason.into() });
+    }
+
+    /// What every service is configured with.
+    ///
+    /// `None` when one of the values cannot be used; [`Reader::finish`] then tells which.
+    pub fn settings(&mut self, defaults: Defaults) -> Option<Settings> {
+        let listen = self.text("LISTEN").unwrap_or_else(|| defaults.listen.to_owned());
+        let listen = listen.parse().inspect_err(|_| {
+            self.reject("LISTEN", format!("`{listen}` is not an address such as 127.0.0.1:8085"));
+        });
+        let database =
+            self.text("DATABASE_URL").unwrap_or_else(|| defaults.database_url.to_owned());
+        let database_url = DatabaseUrl::parse(&database).inspect_err(|error| {
+            self.reject("DATABASE_URL", error.to_string());
+        });
+        let drain =
+            self.value("DRAIN_SECONDS", 25, "a whole number of seconds", |text| text.parse().ok());
+        let log = self.text("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+        Some(Settings {
+            listen: listen.ok()?,
+            database_url: database_url.ok()?,
+            drain: Duration::from_secs(drain),
+            log,
+        })
+    }
+
+    /// Hands out `value` if everything read so far could be used.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Invalid>> {
+        value.filter(|_| self.invalid.is_empty()).ok_or(self.invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const DEFAULTS: Defaults =
+        Defaults { listen: "127.0.0.1:8085", database_url: "sqlite://data/cms.db" };
+
+    fn read<const N: usize>(pairs: [(&str, &str); N]) -> Result<Settings, String> {
+        let variables = Variables::from(pairs);
+        let mut reader = variables.reader();
+        let settings = reader.settings(DEFAULTS);
+        reader.finish(settings).map_err(|invalid| {
+            invalid.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_gives_the_defaults() {
+        let settings = read([]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8085");
+        assert_eq!(settings.drain, Duration::from_secs(25));
+        assert_eq!(settings.log, "info");
+    }
+
+    #[test]
+    fn tells_every_fault_at_once() {
+        let faults =
+            read([("LISTEN", "8085"), ("DATABASE_URL", "mysql://x"), ("DRAIN_SECONDS", "-1")]);
+        assert_eq!(
+            faults.unwrap_err(),
+            "`LISTEN`: `8085` is not an address such as 127.0.0.1:8085; \
+             `DATABASE_URL`: start it with sqlite:// or postgres://; \
+             `DRAIN_SECONDS`: `-1` is not a whole number of seconds"
+        );
+    }
+
+    #[test]
+    fn a_value_may_come_from_a_file() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "0.0.0.0:9").unwrap();
+        let settings = read([("LISTEN_FILE", file.path().to_str().unwrap())]).unwrap();
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:9");
+    }
+
+    #[test]
+    fn a_value_and_a_file_contradict_each_other() {
+        let faults = read([("LISTEN", "0.0.0.0:9"), ("LISTEN_FILE", "/nowhere")]);
+        assert_eq!(faults.unwrap_err(), "`LISTEN`: set it or `LISTEN_FILE`, not both");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let faults = read([("LISTEN_FILE", "/nowhere")]).unwrap_err();
+        assert!(faults.starts_with("`LISTEN_FILE`: cannot read /nowhere: "), "{faults}");
+    }
+
+    #[test]
+    fn debug_output_holds_no_values() {
+        let variables = Variables::from([("CMS_API_KEY", "secret")]);
+        assert_eq!(format!("{variables:?}"), "{\"CMS_API_KEY\"}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What the services' tests need: a router called without a socket, and every kind of database.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::database::{Database, DatabaseUrl, SchemaStep};
+use crate::settings::Variables;
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as it came.
+    pub text: String,
+    /// Its body as JSON; null when it is none.
+    pub json: Value,
+}
+
+impl Answer {
+    /// A header's text, empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Sends one request to a router.
+pub async fn send(router: &Router, request: Request<Body>) -> Result<Answer, Box<dyn Error>> {
+    let response = router.clone().oneshot(request).await?;
+    let (head, body) = response.into_parts();
+    let text = String::from_utf8(to_bytes(body, usize::MAX).await?.to_vec())?;
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Ok(Answer { status: head.status, headers: head.headers, text, json })
+}
+
+/// Sends a GET to a router.
+pub async fn get(router: &Router, target: &str) -> Result<Answer, Box<dyn Error>> {
+    send(router, Request::get(target).body(Body::empty())?).await
+}
+
+/// Runs a test on an empty `SQLite` file and, where `DATABASE_URL` names one, on an empty schema of a
+/// `PostgreSQL` server.
+///
+/// Without a server it says so on standard error; with `CI=true` that is an error.
+pub async fn on_each_database(
+    schema: &[SchemaStep],
+    test: impl AsyncFn(Database),
+) -> Result<(), Box<dyn Error>> {
+    let folder = TempDir::new()?;
+    let file = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+    let database = Database::open(&file, schema).await?;
+    test(database.clone()).await;
+    database.close().await;
+
+    let variables = Variables::of_process();
+    match variables.get("DATABASE_URL").filter(|url| url.starts_with("postgres")) {
+        Some(url) => on_postgres(url, schema, test).await,
+        None if variables.get("CI") == Some("true") => {
+            Err("DATABASE_URL is not set; with CI=true set it to a postgres:// URL".into())
+        }
+        None => {
+            writeln!(
+                io::stderr(),
+                "skipped: no DATABASE_URL (postgres://…), tested on SQLite only"
+            )?;
+            Ok(())
+        }
+    }
+}
+
+/// A test that fails leaves its schema behind, to be looked at.
+async fn on_postgres(
+    url: &str,
+    schema: &[SchemaStep],
+    test: impl AsyncFn(Database),
+) -> Result<(), Box<dyn Error>> {
+    sqlx::any::install_default_drivers();
+    let mut server = AnyConnection::connect(url).await?;
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).execute(&mut server).await?;
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let own = DatabaseUrl::parse(&format!("{url}{separator}options[search_path]={name}"))?;
+    let database = Database::open(&own, schema).await?;
+    test(database.clone()).await;
+    database.close().await;
+    sqlx::query(AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"))).execute(&mut server).await?;
+    server.close().await?;
+    Ok(())
+}

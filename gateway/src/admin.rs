@@ -1,0 +1,74 @@
+//! The admin listener, on loopback by default:
+//!
+//! | request          | answer                                                              |
+//! |------------------|---------------------------------------------------------------------|
+//! | `GET /healthz`   | 200 as long as the process runs                                     |
+//! | `GET /readyz`    | 200 while requests are served, 503 while the process stops          |
+//! | `GET /metrics`   | Prometheus text                                                     |
+//! | `GET /routes`    | the routes in use, in the reference gateway's verbose form          |
+
+mod health;
+mod metrics;
+mod routes;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::http::StatusCode;
+use tokio::sync::watch;
+
+use crate::drain::Drain;
+use crate::reload::RouteFile;
+use crate::snapshot::{Shared, Snapshot};
+use crate::telemetry::access_log::AccessLog;
+
+/// What the admin listener looks at.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The route table in use.
+    pub current: Arc<ArcSwap<Snapshot>>,
+    /// Counters and timers.
+    pub shared: Arc<Shared>,
+    /// Whether the process is stopping.
+    pub drain: Arc<Drain>,
+    /// The route file, unless the routes were built in code.
+    pub file: Option<Arc<RouteFile>>,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
+}
+
+/// All endpoints.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(routes::routes())
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                "not found; there are /healthz, /readyz, /metrics and /routes\n",
+            )
+        })
+        .with_state(admin)
+}
+
+/// Serves the endpoints until `stop` is true.
+///
+/// # Errors
+///
+/// A socket that the runtime refuses.
+pub async fn serve(
+    socket: TcpListener,
+    admin: Admin,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let socket = tokio::net::TcpListener::from_std(socket)?;
+    let stopped = async move {
+        // A sender that is gone means the same.
+        drop(stop.wait_for(|stop| *stop).await);
+    };
+    axum::serve(socket, router(admin)).with_graceful_shutdown(stopped).await
+}

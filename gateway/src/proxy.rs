@@ -1,0 +1,346 @@
+//! The phases of a request: Pingora calls, the route's chain decides, nothing is decided here.
+
+pub mod context;
+pub mod forwarding;
+pub mod guard;
+mod outcome;
+mod routing;
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderName, Uri, header};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use tollgate_filters::{Failure, FramingEdit};
+
+use self::context::Context;
+use self::forwarding::Downstream;
+use crate::config::TargetPolicy;
+use crate::drain::Drain;
+use crate::snapshot::{Shared, Snapshot};
+use crate::telemetry::access_log::AccessLog;
+use crate::{answer, clock};
+
+/// The gateway as Pingora sees it.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The route table in use; a reload replaces it.
+    pub current: Arc<ArcSwap<Snapshot>>,
+    /// What outlives reloads.
+    pub shared: Arc<Shared>,
+    /// Where each request leaves a line.
+    pub access_log: Arc<AccessLog>,
+    /// Whether the process is stopping.
+    pub drain: Arc<Drain>,
+    /// How the listener treats unusual targets.
+    pub target_policy: TargetPolicy,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.shared.metrics.in_flight().clone())
+    }
+
+    /// No modules: response compression is not ours to add.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        let snapshot = self.current.load_full();
+        self.limit_waits(session, &snapshot);
+        routing::to_path_and_host(session.req_header_mut());
+        context.arrived(session, snapshot);
+        match self.route(session, context).await {
+            Ok(None) => Ok(false),
+            Ok(Some(outgoing)) => self.respond(session, context, outgoing).await.map(|()| true),
+            Err(failure) => self.refuse(session, context, failure).await.map(|()| true),
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        let attempt = context.attempts;
+        context.attempts += 1;
+        context.upstream_started.get_or_insert_with(clock::now);
+        let silence = context.silence();
+        let Some(destination) = context.destination() else {
+            return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
+        };
+        let first = context.first_address.unwrap_or_else(|| destination.upstream.first());
+        let attempt = usize::try_from(attempt).unwrap_or(usize::MAX);
+        if let Some(peer) = destination.peer(first, attempt, silence) {
+            context.first_address = Some(first);
+            return Ok(peer);
+        }
+        let host = destination.upstream.host().to_owned();
+        Err(context.fail(Failure::UpstreamDns(host)))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let may_go_on = context.destination().is_some_and(|destination| {
+            if let Some(address) = peer._address.as_inet() {
+                destination.upstream.avoid(*address);
+            }
+            // Nothing was sent yet, so the next address of the name may be tried.
+            usize::try_from(context.attempts)
+                .is_ok_and(|attempts| attempts < destination.upstream.address_count())
+        });
+        error.set_retry(may_go_on);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        _: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let is_safe = session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated()
+            && session.response_written().is_none();
+        if is_safe {
+            // A pooled connection that the upstream closed meanwhile: the request never got there.
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        peer: &HttpPeer,
+        _: RawFd,
+        _: Option<&pingora_core::protocols::Digest>,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.upstream = peer._address.as_inet().copied();
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(snapshot) = context.snapshot.as_ref() else { return Ok(()) };
+        to_origin_form(upstream_request);
+        let downstream = Downstream {
+            peer: context.peer,
+            local: session.server_addr().and_then(|address| address.as_inet().copied()),
+            is_tls: false,
+            host: context.host.as_ref(),
+            original_targets: &context.state.original_targets,
+        };
+        snapshot.forwarding.apply(upstream_request, &downstream);
+        for name in &snapshot.hop_by_hop {
+            upstream_request.remove_header(name);
+        }
+        if context.state.framing == FramingEdit::WithoutLength {
+            upstream_request.remove_header(&header::CONTENT_LENGTH);
+        }
+        if !context.state.preserve_host
+            && let Some(destination) = context.destination()
+        {
+            upstream_request.insert_header("Host", destination.host.clone())?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        // Each chunk restarts Pingora's read timeout, so a dripped upload needs this check.
+        if context.is_overdue() { Err(context.overdue()) } else { Ok(()) }
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if head.status.is_informational() && head.status.as_u16() != 101 {
+            return if context.is_overdue() { Err(context.overdue()) } else { Ok(()) };
+        }
+        context.upstream_answered();
+        if head.status.as_u16() != 101 {
+            drop_hop_by_hop(head);
+            let outcome = context.on_response(session.req_header_mut(), head).await;
+            if let Err(failure) = outcome {
+                return Err(context.fail(failure));
+            }
+        }
+        if self.drain.is_draining() {
+            session.set_keepalive(None);
+        }
+        context.committed(head.status.as_u16());
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let failure = context.failure.take().or_else(|| outcome::failure_of(error));
+        let is_written =
+            session.response_written().is_some_and(|head| !head.status.is_informational());
+        let Some(failure) = failure else {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        let code = failure.status();
+        if is_written {
+            context.failure = Some(failure);
+        } else {
+            session.set_keepalive(None);
+            // A client that is gone gets no answer; the access log tells.
+            drop(self.refuse(session, context, failure).await);
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        self.record(session, error, context);
+    }
+
+    /// Failures are in the access log and the metrics, once.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: pingora_proxy::ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _: &Session, _: &Context) -> String {
+        String::new()
+    }
+}
+
+impl Gateway {
+    /// Bounds every wait for the client.
+    fn limit_waits(&self, session: &mut Session, snapshot: &Snapshot) {
+        let timeouts = &snapshot.settings.timeouts;
+        let keepalive = if self.drain.is_draining() {
+            None
+        } else {
+            Some(timeouts.client_keep_alive.as_secs().max(1))
+        };
+        let silence =
+            if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read };
+        // Pingora turns keep-alive off for ambiguous or old messages; that must stay.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(keepalive);
+        }
+        session.set_read_timeout(Some(silence));
+        session.set_write_timeout(Some(timeouts.write));
+        session.set_total_drain_timeout(Some(DRAIN_UNREAD_BODY));
+    }
+
+    /// Sends an answer that is not an upstream's.
+    async fn respond(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        mut outgoing: answer::Outgoing,
+    ) -> Result<()> {
+        context.on_answer(session.req_header_mut(), &mut outgoing.head);
+        if self.drain.is_draining() {
+            session.set_keepalive(None);
+        }
+        context.committed(outgoing.head.status.as_u16());
+        answer::send(session, outgoing).await
+    }
+
+    /// Tells the client why its request is not served.
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        failure: Failure,
+    ) -> Result<()> {
+        if matches!(failure, Failure::BadFraming(_)) {
+            // Nobody can tell where the next message begins.
+            session.set_keepalive(None);
+        }
+        let outgoing = answer::problem(&failure, context.path())?;
+        self.shared.metrics.failed(context.route_id().unwrap_or_default(), failure.code());
+        context.failure = Some(failure);
+        self.respond(session, context, outgoing).await
+    }
+}
+
+/// How long the rest of a refused request's body is read before the connection is closed.
+const DRAIN_UNREAD_BODY: Duration = Duration::from_secs(5);
+
+/// Upstreams get the path and query, whatever form the client used.
+fn to_origin_form(request: &mut RequestHeader) {
+    let target = request.raw_path();
+    if target.starts_with(b"/") && request.uri.authority().is_none() {
+        return;
+    }
+    let path = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    let path = if path.starts_with('/') { path } else { "/" };
+    if let Ok(uri) = Uri::builder().path_and_query(path.to_owned()).build() {
+        request.set_uri(uri);
+    }
+}
+
+/// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
+fn drop_hop_by_hop(head: &mut ResponseHeader) {
+    let nominated: Vec<HeaderName> = head
+        .headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
+        .collect();
+    for name in nominated.iter().chain(&HOP_BY_HOP) {
+        head.remove_header(name);
+    }
+}
+
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("x-application-context"),
+];

@@ -1,0 +1,229 @@
+//! What one request carries through the phases.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use pingora_core::{Error, ErrorType};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+use prometheus::IntGauge;
+use tollgate_filters::{Exchange, ExchangeState, Failure, Route};
+
+use crate::clock;
+use crate::snapshot::{Destination, Plan, Snapshot};
+
+/// What one request carries through the phases. Making one allocates nothing.
+#[derive(Debug)]
+pub struct Context {
+    /// When the request's head was read.
+    pub started: Instant,
+    /// When the answer's head was ready.
+    pub head_ready: Option<Instant>,
+    /// The table this request sees from its beginning to its end.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Position of the chosen route in the table.
+    pub position: Option<usize>,
+    /// What filters know beside the head.
+    pub state: ExchangeState,
+    /// Address of the peer.
+    pub peer: Option<SocketAddr>,
+    /// The `Host` the client sent.
+    pub host: Option<HeaderValue>,
+    /// How often an upstream was tried.
+    pub attempts: u32,
+    /// Where among the upstream's addresses the attempts began.
+    pub first_address: Option<usize>,
+    /// The upstream's address.
+    pub upstream: Option<SocketAddr>,
+    /// When the first attempt began.
+    pub upstream_started: Option<Instant>,
+    /// When the upstream's head arrived.
+    pub upstream_ended: Option<Instant>,
+    /// The status the client got; 0 if there was none.
+    pub status: u16,
+    /// Why the request could not be served.
+    pub failure: Option<Failure>,
+    /// The request line and what else is told about the request as it came.
+    pub arrival: Arrival,
+    /// Counts the request as long as it lives, however it ends.
+    pub in_flight: InFlight,
+}
+
+/// A request as it came, before any filter edited it.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    method: Method,
+    target: Uri,
+    trace_parent: Option<HeaderValue>,
+    is_stream: bool,
+}
+
+/// Counts a request as long as it lives, however it ends.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Context {
+    /// A request whose head was just read.
+    pub fn new(in_flight: IntGauge) -> Self {
+        in_flight.inc();
+        Self {
+            started: clock::now(),
+            head_ready: None,
+            snapshot: None,
+            position: None,
+            state: ExchangeState::default(),
+            peer: None,
+            host: None,
+            attempts: 0,
+            first_address: None,
+            upstream: None,
+            upstream_started: None,
+            upstream_ended: None,
+            status: 0,
+            failure: None,
+            arrival: Arrival::default(),
+            in_flight: InFlight(in_flight),
+        }
+    }
+
+    /// Remembers the request as it came, before any filter edits it.
+    pub fn arrived(&mut self, session: &mut Session, snapshot: Arc<Snapshot>) {
+        self.snapshot = Some(snapshot);
+        self.peer = session.client_addr().and_then(|address| address.as_inet().copied());
+        self.state.client = self.peer.map(|peer| peer.ip().to_canonical());
+        let is_upgrade = session.is_upgrade_req();
+        let head = session.req_header();
+        self.host = head.headers.get(header::HOST).cloned();
+        self.arrival = Arrival {
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            trace_parent: head.headers.get("traceparent").cloned(),
+            is_stream: is_upgrade || expects_stream(&head.headers),
+        };
+    }
+
+    /// The method as sent.
+    pub fn method(&self) -> &Method {
+        &self.arrival.method
+    }
+
+    /// The raw path as sent, without the query.
+    pub fn path(&self) -> &str {
+        self.arrival.target.path()
+    }
+
+    /// The chosen route.
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.snapshot.as_ref()?.table.routes().get(self.position?)
+    }
+
+    /// The id of the chosen route.
+    pub fn route_id(&self) -> Option<&str> {
+        self.route().map(|route| &*route.id)
+    }
+
+    /// The plan of the chosen route.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.snapshot.as_ref()?.plan(self.position?)
+    }
+
+    /// Where the chosen route sends requests.
+    pub fn destination(&self) -> Option<&Destination> {
+        self.plan()?.destination.as_ref()
+    }
+
+    /// The trace id of the client's `traceparent` (W3C Trace Context).
+    pub fn trace_id(&self) -> Option<&str> {
+        let mut fields = self.arrival.trace_parent.as_ref()?.to_str().ok()?.split('-');
+        let trace_id = fields.nth(1)?;
+        let is_id = trace_id.len() == 32 && trace_id.bytes().all(|b| b.is_ascii_hexdigit());
+        is_id.then_some(trace_id)
+    }
+
+    /// How long the upstream may be silent. Streams may be silent for long.
+    pub fn silence(&self) -> Option<Duration> {
+        if self.arrival.is_stream {
+            return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
+        }
+        let whole = self.plan()?.response_timeout?;
+        let spent =
+            self.upstream_started.map_or(Duration::ZERO, |at| clock::now().duration_since(at));
+        // The framework treats zero as no limit.
+        Some(whole.saturating_sub(spent).max(Duration::from_millis(1)))
+    }
+
+    /// Whether the upstream had its time for the head and did not answer.
+    pub fn is_overdue(&self) -> bool {
+        if self.arrival.is_stream || self.upstream_ended.is_some() {
+            return false;
+        }
+        let Some(limit) = self.plan().and_then(|plan| plan.response_timeout) else { return false };
+        self.upstream_started.is_some_and(|at| clock::now().duration_since(at) > limit)
+    }
+
+    /// The error for an upstream that had its time.
+    pub fn overdue(&mut self) -> Box<Error> {
+        self.fail(Failure::UpstreamTimeout("no answer in time".to_owned()))
+    }
+
+    /// Keeps a failure and gives the error that ends the request in Pingora.
+    pub fn fail(&mut self, failure: Failure) -> Box<Error> {
+        let status = failure.status();
+        self.failure = Some(failure);
+        Error::new(ErrorType::HTTPStatus(status))
+    }
+
+    /// Notes that the upstream's head is here.
+    pub fn upstream_answered(&mut self) {
+        self.upstream_ended = Some(clock::now());
+    }
+
+    /// Notes that the client's answer begins.
+    pub fn committed(&mut self, status: u16) {
+        self.status = status;
+        self.head_ready = Some(clock::now());
+    }
+
+    /// Runs the chosen route's filters over the upstream's head.
+    ///
+    /// # Errors
+    ///
+    /// A filter that failed.
+    pub async fn on_response(
+        &mut self,
+        request: &mut RequestHeader,
+        head: &mut ResponseHeader,
+    ) -> Result<(), Failure> {
+        let Some(route) = self.route().map(Arc::clone) else { return Ok(()) };
+        let mut exchange = Exchange::new(request, &mut self.state);
+        route.chain.on_response(&mut exchange, head).await?;
+        route.chain.on_answer(&mut exchange, head);
+        Ok(())
+    }
+
+    /// Runs what the chosen route's filters do to every answer.
+    pub fn on_answer(&mut self, request: &mut RequestHeader, head: &mut ResponseHeader) {
+        if let Some(route) = self.route().map(Arc::clone) {
+            route.chain.on_answer(&mut Exchange::new(request, &mut self.state), head);
+        }
+    }
+}
+
+/// Whether the answer may be silent for long: event streams and gRPC.
+fn expects_stream(headers: &HeaderMap) -> bool {
+    let begins = |name, text: &[u8]| {
+        headers.get(name).is_some_and(|value: &HeaderValue| {
+            value.as_bytes().get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+        })
+    };
+    begins(header::ACCEPT, b"text/event-stream")
+        || begins(header::CONTENT_TYPE, b"application/grpc")
+}

@@ -1,0 +1,137 @@
+//! From a request's head to a route, through its filters, to what happens next.
+
+use std::sync::Arc;
+
+use http::{Method, Uri, header};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+use tollgate_filters::{
+    Answer, Choices, Exchange, Failure, Flow, Incoming, Route, TargetKind, header_value,
+};
+
+use super::Gateway;
+use super::context::Context;
+use super::guard;
+use crate::answer::{self, Outgoing};
+use crate::clock;
+use crate::snapshot::Snapshot;
+
+/// How often a request may be forwarded inside the gateway.
+const MAX_FORWARDS: usize = 8;
+
+impl Gateway {
+    /// Chooses a route and runs its filters, as often as `forward:` asks for it. `None` means that
+    /// the request goes to the upstream of the chosen route.
+    pub(super) async fn route(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<Option<Outgoing>, Failure> {
+        let Some(snapshot) = context.snapshot.as_ref().map(Arc::clone) else {
+            return Err(Failure::RouteNotFound);
+        };
+        let raw = session.as_http1().map(|_| session.to_h1_raw());
+        guard::check(
+            session.req_header(),
+            raw.as_deref(),
+            &snapshot.settings.limits,
+            self.target_policy,
+        )?;
+        let choices = snapshot.table.choose(&mut fastrand::f64);
+        for _ in 0..MAX_FORWARDS {
+            let route = choose(&snapshot, session.req_header(), context, &choices)?;
+            if let TargetKind::Forward { path } = &route.target.kind {
+                Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
+            }
+            let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
+            if let Flow::Respond(answer) = route.chain.on_request(&mut exchange).await? {
+                return from_filter(*answer).map(Some);
+            }
+            guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
+                Failure::Filter("a filter made a path with dot segments".to_owned())
+            })?;
+            match &route.target.kind {
+                TargetKind::Forward { .. } => {
+                    session.req_header_mut().remove_header(&header::ORIGIN);
+                }
+                TargetKind::Upstream { .. } => return ready_for_upstream(session, context),
+                TargetKind::Unrouted => return unrouted(session, context).await.map(Some),
+                TargetKind::LoadBalanced { service, .. } => {
+                    return Err(if snapshot.settings.load_balancer_use_404 {
+                        Failure::NoInstanceNotFound(service.clone())
+                    } else {
+                        Failure::NoInstance(service.clone())
+                    });
+                }
+                TargetKind::Fails(reason) => return Err(Failure::Filter(reason.clone())),
+            }
+        }
+        Err(Failure::ForwardLoop(MAX_FORWARDS))
+    }
+}
+
+/// Finds the route of a request and takes what its predicates captured.
+fn choose(
+    snapshot: &Snapshot,
+    head: &RequestHeader,
+    context: &mut Context,
+    choices: &Choices,
+) -> Result<Arc<Route>, Failure> {
+    let mut incoming = Incoming::new(head);
+    incoming.client = context.state.client;
+    incoming.now_nanos = clock::unix_nanos();
+    incoming.choices = choices;
+    context.position = None;
+    let position = snapshot.table.find(&incoming)?.ok_or(Failure::RouteNotFound)?;
+    let route = snapshot.table.routes().get(position).ok_or(Failure::RouteNotFound)?;
+    context.position = Some(position);
+    context.state.variables = route.capture(&incoming)?;
+    Ok(Arc::clone(route))
+}
+
+/// Checks what only the chosen route can tell before its upstream is asked.
+fn ready_for_upstream(session: &Session, context: &Context) -> Result<Option<Outgoing>, Failure> {
+    if let Some(reason) = context.plan().and_then(|plan| plan.broken) {
+        return Err(Failure::Filter(reason.to_owned()));
+    }
+    if context.plan().is_some_and(|plan| plan.response_timeout.is_some_and(|time| time.is_zero())) {
+        return Err(Failure::UpstreamTimeout("the route's response timeout is 0".to_owned()));
+    }
+    let needs_upgrade = context.destination().is_some_and(|destination| destination.needs_upgrade);
+    if needs_upgrade && !session.is_upgrade_req() {
+        let status = if session.req_header().method == Method::GET { 400 } else { 405 };
+        return from_filter(Answer::new(status)).map(Some);
+    }
+    Ok(None)
+}
+
+/// A route whose scheme nobody routes: 200 and what the filters make of it.
+async fn unrouted(session: &mut Session, context: &mut Context) -> Result<Outgoing, Failure> {
+    let mut outgoing = from_filter(Answer::new(200))?;
+    context.on_response(session.req_header_mut(), &mut outgoing.head).await?;
+    Ok(outgoing)
+}
+
+fn from_filter(answer: Answer) -> Result<Outgoing, Failure> {
+    answer::from_filter(answer)
+        .map_err(|_| Failure::Filter("an answer with an impossible status".to_owned()))
+}
+
+/// HTTP/2 and absolute-form targets carry the host in the target; predicates and upstreams see it
+/// in `Host`, and the target as path and query.
+pub(super) fn to_path_and_host(head: &mut RequestHeader) {
+    let Some(authority) = head.uri.authority().map(|authority| authority.as_str().to_owned())
+    else {
+        return;
+    };
+    if !head.headers.contains_key(header::HOST)
+        && let Ok(value) = header_value(&authority)
+    {
+        // A head cannot be so full: the guard limits it.
+        drop(head.insert_header("Host", value));
+    }
+    let path = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    if let Ok(uri) = Uri::builder().path_and_query(path).build() {
+        head.set_uri(uri);
+    }
+}

@@ -1,0 +1,250 @@
+//! Everything one request needs to know, prepared: the route table and, for each route, how to
+//! reach its upstream. Immutable; a reload makes a new one and swaps a pointer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, header};
+use pingora_core::upstreams::peer::{ALPN, HttpPeer};
+use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Scheme, TargetKind};
+
+use crate::config::Settings;
+use crate::proxy::forwarding::Forwarding;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timer::RouteTimer;
+use crate::upstream::{Upstream, Upstreams};
+
+/// What outlives a reload, lent to every snapshot.
+#[derive(Debug)]
+pub struct Shared {
+    /// Counters and timers.
+    pub metrics: Metrics,
+    /// Upstreams by host and port.
+    pub upstreams: Upstreams,
+}
+
+/// The state of the gateway that one request sees from its beginning to its end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The routes and their index.
+    pub table: RouteTable,
+    /// What the file says beside the routes.
+    pub settings: Settings,
+    /// Which forwarding headers are written.
+    pub forwarding: Forwarding,
+    /// Headers dropped from requests beside those the proxy drops.
+    pub hop_by_hop: Vec<HeaderName>,
+    /// One plan for each route, in the order of the table.
+    pub plans: Vec<Plan>,
+}
+
+/// How a route's requests reach their upstream.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where to; `None` for routes that have no upstream of their own.
+    pub destination: Option<Destination>,
+    /// How long to wait for the answer's head; `None` waits for ever.
+    pub response_timeout: Option<Duration>,
+    /// The route's timer.
+    pub timer: Arc<RouteTimer>,
+    /// Why every request fails, as in the reference gateway: metadata that cannot be used.
+    pub broken: Option<&'static str>,
+}
+
+/// An upstream and how to connect to it.
+#[derive(Debug)]
+pub struct Destination {
+    /// The host and its addresses.
+    pub upstream: Arc<Upstream>,
+    /// What goes into `Host` unless the client's is preserved.
+    pub host: HeaderValue,
+    /// Connection settings, all but the address.
+    pub template: HttpPeer,
+    /// Whether only WebSocket handshakes are proxied (`ws:` and `wss:` routes).
+    pub needs_upgrade: bool,
+}
+
+impl Destination {
+    /// Where to connect for the `attempt`-th attempt of a request whose attempts began at `first`,
+    /// and how; `None` if there is no further address.
+    pub fn peer(
+        &self,
+        first: usize,
+        attempt: usize,
+        silence: Option<Duration>,
+    ) -> Option<Box<HttpPeer>> {
+        let address = self.upstream.address(first, attempt)?;
+        let mut peer = Box::new(self.template.clone());
+        peer._address = address.into();
+        peer.options.read_timeout = silence;
+        Some(peer)
+    }
+}
+
+impl Snapshot {
+    /// Prepares routes for serving. Names are resolved; one that has no address is a warning, and
+    /// its routes answer 502 until it has one.
+    pub fn new(routes: Vec<Route>, settings: Settings, shared: &Shared) -> (Self, Vec<String>) {
+        let table = RouteTable::new(routes);
+        let wanted = table.routes().iter().filter_map(|route| match &route.target.kind {
+            TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
+            TargetKind::Forward { .. }
+            | TargetKind::LoadBalanced { .. }
+            | TargetKind::Unrouted
+            | TargetKind::Fails(_) => None,
+        });
+        let (upstreams, failed) = shared.upstreams.prepare(wanted);
+        let plans = table
+            .routes()
+            .iter()
+            .map(|route| {
+                let upstream = match &route.target.kind {
+                    TargetKind::Upstream { scheme, host, port } => upstreams
+                        .get(&(host.clone(), *port))
+                        .map(|upstream| (*scheme, Arc::clone(upstream), *port)),
+                    TargetKind::Forward { .. }
+                    | TargetKind::LoadBalanced { .. }
+                    | TargetKind::Unrouted
+                    | TargetKind::Fails(_) => None,
+                };
+                Plan::new(route, upstream, &settings, &shared.metrics)
+            })
+            .collect();
+        let warnings = failed
+            .into_iter()
+            .map(|(host, reason)| format!("`{host}` has no address now: {reason}"))
+            .collect();
+        let forwarding = Forwarding {
+            trusted: settings
+                .trusted_proxies
+                .as_deref()
+                .and_then(|text| JavaPattern::new(text).ok()),
+            x_forwarded: settings.x_forwarded.clone(),
+            forwarded: settings.forwarded.clone(),
+        };
+        let hop_by_hop = settings
+            .hop_by_hop
+            .iter()
+            .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+            .filter(|name| {
+                !matches!(*name, header::TRANSFER_ENCODING | header::CONNECTION | header::UPGRADE)
+            })
+            .collect();
+        (Self { table, settings, forwarding, hop_by_hop, plans }, warnings)
+    }
+
+    /// The plan of the route at `position`.
+    pub fn plan(&self, position: usize) -> Option<&Plan> {
+        self.plans.get(position)
+    }
+}
+
+impl Plan {
+    fn new(
+        route: &Route,
+        upstream: Option<(Scheme, Arc<Upstream>, u16)>,
+        settings: &Settings,
+        metrics: &Metrics,
+    ) -> Self {
+        let mut broken = None;
+        let connect_timeout = match connect_timeout(route) {
+            Ok(own) => own.unwrap_or(settings.http_client.connect_timeout),
+            Err(reason) => {
+                broken = Some(reason);
+                settings.http_client.connect_timeout
+            }
+        };
+        let destination = upstream.map(|(scheme, upstream, port)| {
+            Destination::new(scheme, upstream, port, connect_timeout, settings)
+        });
+        Self {
+            destination,
+            response_timeout: response_timeout(route, settings),
+            timer: metrics.timer(&route.id, &route.target.text),
+            broken,
+        }
+    }
+}
+
+impl Destination {
+    fn new(
+        scheme: Scheme,
+        upstream: Arc<Upstream>,
+        port: u16,
+        connect_timeout: Duration,
+        settings: &Settings,
+    ) -> Self {
+        let is_tls = matches!(scheme, Scheme::Https | Scheme::Wss);
+        let needs_upgrade = matches!(scheme, Scheme::Ws | Scheme::Wss);
+        let host = upstream.host();
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let host_text = match port {
+            80 | 443 => bracketed,
+            port => format!("{bracketed}:{port}"),
+        };
+        let placeholder = std::net::SocketAddr::from(([0, 0, 0, 0], port));
+        let sni = if is_tls { host.to_owned() } else { String::new() };
+        let mut peer = HttpPeer::new(placeholder, is_tls, sni);
+        peer.options.connection_timeout = Some(connect_timeout);
+        peer.options.total_connection_timeout = Some(connect_timeout);
+        peer.options.write_timeout = Some(settings.timeouts.write);
+        peer.options.idle_timeout = Some(settings.timeouts.upstream_idle);
+        peer.options.alpn = if is_tls && !needs_upgrade { ALPN::H2H1 } else { ALPN::H1 };
+        peer.options.max_h2_streams = 100;
+        // Connections that differ in more than their address must not be shared.
+        peer.group_key = u64::from(needs_upgrade);
+        Self {
+            host: HeaderValue::from_str(&host_text)
+                .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
+            upstream,
+            template: peer,
+            needs_upgrade,
+        }
+    }
+}
+
+fn metadata<'r>(route: &'r Route, key: &str) -> Option<&'r MetadataValue> {
+    route.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+/// `metadata.connect-timeout`: whole milliseconds. Anything else fails every request
+/// (`predicates.md` 2.9).
+fn connect_timeout(route: &Route) -> Result<Option<Duration>, &'static str> {
+    let broken = "`connect-timeout` is not a whole number of milliseconds";
+    let millis = match metadata(route, "connect-timeout") {
+        None => return Ok(None),
+        Some(MetadataValue::Integer(millis)) => *millis,
+        Some(MetadataValue::Text(text)) => text.parse().map_err(|_| broken)?,
+        Some(
+            MetadataValue::Null
+            | MetadataValue::Boolean(_)
+            | MetadataValue::Float(_)
+            | MetadataValue::List(_)
+            | MetadataValue::Map(_),
+        ) => return Err(broken),
+    };
+    let millis = u64::try_from(millis).map_err(|_| broken)?;
+    Ok(Some(Duration::from_millis(millis)))
+}
+
+/// `metadata.response-timeout`: milliseconds; a negative number waits for ever, other text is
+/// ignored (`predicates.md` 2.9).
+fn response_timeout(route: &Route, settings: &Settings) -> Option<Duration> {
+    let millis = match metadata(route, "response-timeout") {
+        Some(MetadataValue::Integer(millis)) => Some(*millis),
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "saturates")]
+        Some(MetadataValue::Float(millis)) => Some(*millis as i64),
+        Some(MetadataValue::Text(text)) => text.parse().ok(),
+        Some(
+            MetadataValue::Null
+            | MetadataValue::Boolean(_)
+            | MetadataValue::List(_)
+            | MetadataValue::Map(_),
+        )
+        | None => None,
+    };
+    match millis {
+        None => settings.http_client.response_timeout,
+        Some(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
+    }
+}

@@ -1,0 +1,293 @@
+//! One JSON line for each request, written off the request path.
+//!
+//! A request formats its line into the buffer of its thread's shard; one thread takes all buffers
+//! every few milliseconds and writes them. A slow output costs lines, never requests.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use memchr::memchr_iter;
+
+use crate::config;
+
+/// What one line tells.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// When the request arrived, in nanoseconds since the epoch.
+    pub unix_nanos: i128,
+    /// Id of the chosen route.
+    pub route: Option<&'a str>,
+    /// The method as sent.
+    pub method: &'a str,
+    /// The raw path as sent, without the query.
+    pub path: &'a str,
+    /// The status the client got; 0 if there was none.
+    pub status: u16,
+    /// The reason code, if the gateway answered itself.
+    pub code: Option<&'a str>,
+    /// Bytes of the answer's body.
+    pub bytes_out: usize,
+    /// From the request's head to the end of the answer.
+    pub duration: Duration,
+    /// The upstream's address.
+    pub upstream: Option<SocketAddr>,
+    /// From the first connection attempt to the upstream's head.
+    pub upstream_duration: Option<Duration>,
+    /// How often an upstream was tried.
+    pub attempts: u32,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The trace id the client sent.
+    pub trace_id: Option<&'a str>,
+}
+
+/// Formats lines and hands them to the writer thread.
+#[derive(Debug)]
+pub struct AccessLog(Option<Running>);
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    thread: Thread,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Each worker thread has one to itself most of the time, so the lock is not shared.
+    shards: Vec<Mutex<Vec<u8>>>,
+    is_pending: AtomicBool,
+    is_closed: AtomicBool,
+    lost: AtomicU64,
+}
+
+/// A shard this full loses lines instead of growing: the output is too slow.
+const SHARD_LIMIT: usize = 4 << 20;
+
+/// How long lines may wait; also how much work one write does at a time.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl AccessLog {
+    /// Starts the writer thread.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened for appending.
+    pub fn start(output: &config::AccessLog, shards: usize) -> io::Result<Self> {
+        let sink: Box<dyn Write + Send> = match output {
+            config::AccessLog::Stdout => Box::new(io::stdout()),
+            config::AccessLog::Stderr => Box::new(io::stderr()),
+            config::AccessLog::File(path) => Box::new(open(path)?),
+            config::AccessLog::Off => return Ok(Self(None)),
+        };
+        let shared = Arc::new(Shared {
+            shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
+            is_pending: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+        });
+        let for_writer = Arc::clone(&shared);
+        let writer = thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || for_writer.write_all(sink))?;
+        let thread = writer.thread().clone();
+        Ok(Self(Some(Running { shared, thread, writer: Mutex::new(Some(writer)) })))
+    }
+
+    /// Adds a line.
+    pub fn log(&self, line: &Line<'_>) {
+        if let Some(running) = &self.0 {
+            running.shared.add(line, &running.thread);
+        }
+    }
+
+    /// How many lines were lost because the output was too slow or failed.
+    pub fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |running| running.shared.lost.load(Ordering::Relaxed))
+    }
+
+    /// Writes what is left; lines that come later are lost.
+    pub fn close(&self) {
+        let Some(running) = &self.0 else { return };
+        let writer = running.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        running.shared.is_closed.store(true, Ordering::Release);
+        writer.thread().unpark();
+        // A writer that panicked has nothing left to write.
+        drop(writer.join());
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn open(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+thread_local! {
+    static SHARD: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
+}
+
+impl Shared {
+    fn add(&self, line: &Line<'_>, writer: &Thread) {
+        let at = SHARD.with(|shard| shard % self.shards.len());
+        let Some(shard) = self.shards.get(at) else { return };
+        {
+            let mut buffer = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            if buffer.len() > SHARD_LIMIT {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            line.write_to(&mut buffer);
+        }
+        if !self.is_pending.swap(true, Ordering::AcqRel) {
+            writer.unpark();
+        }
+    }
+
+    fn write_all(&self, mut sink: Box<dyn Write + Send>) {
+        let mut taken = Vec::new();
+        loop {
+            let is_closed = self.is_closed.load(Ordering::Acquire);
+            if self.is_pending.swap(false, Ordering::AcqRel) || is_closed {
+                for shard in &self.shards {
+                    taken.clear();
+                    std::mem::swap(
+                        &mut taken,
+                        &mut *shard.lock().unwrap_or_else(PoisonError::into_inner),
+                    );
+                    if sink.write_all(&taken).is_err() {
+                        let lines = memchr_iter(b'\n', &taken).count();
+                        self.lost
+                            .fetch_add(lines.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+                    }
+                }
+                if sink.flush().is_err() {
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                }
+                if is_closed {
+                    return;
+                }
+                thread::park_timeout(PAUSE);
+            } else {
+                thread::park();
+            }
+        }
+    }
+}
+
+impl Line<'_> {
+    /// Appends the line as JSON; nothing the client sent can break out of its string.
+    fn write_to(&self, out: &mut Vec<u8>) {
+        let time = Timestamp::from_nanosecond(self.unix_nanos).unwrap_or_default();
+        // Writing to a `Vec` cannot fail.
+        drop(write!(out, "{{\"time\":\"{time:.3}\",\"route\":"));
+        push_optional(out, self.route);
+        out.extend_from_slice(b",\"method\":");
+        push_string(out, self.method);
+        out.extend_from_slice(b",\"path\":");
+        push_string(out, self.path);
+        drop(write!(out, ",\"status\":{},\"code\":", self.status));
+        push_optional(out, self.code);
+        let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        drop(write!(
+            out,
+            ",\"bytes_out\":{},\"duration_ms\":{:.3},\"upstream\":",
+            self.bytes_out,
+            millis(self.duration)
+        ));
+        match self.upstream {
+            Some(upstream) => drop(write!(out, "\"{upstream}\"")),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"upstream_ms\":");
+        match self.upstream_duration {
+            Some(duration) => drop(write!(out, "{:.3}", millis(duration))),
+            None => out.extend_from_slice(b"null"),
+        }
+        drop(write!(out, ",\"attempts\":{},\"client\":", self.attempts));
+        match self.client {
+            Some(client) => drop(write!(out, "\"{client}\"")),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"trace_id\":");
+        push_optional(out, self.trace_id);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn push_optional(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => push_string(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn push_string(out: &mut Vec<u8>, text: &str) {
+    // Writing to a `Vec` cannot fail, and every string is valid JSON.
+    drop(serde_json::to_writer(out, text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(path: &str) -> Line<'_> {
+        Line {
+            unix_nanos: 1_735_689_600_123_000_000,
+            route: Some("r"),
+            method: "GET",
+            path,
+            status: 200,
+            code: None,
+            bytes_out: 5,
+            duration: Duration::from_micros(1500),
+            upstream: Some("127.0.0.1:80".parse().unwrap()),
+            upstream_duration: Some(Duration::from_millis(1)),
+            attempts: 1,
+            client: Some("10.0.0.1".parse().unwrap()),
+            trace_id: None,
+        }
+    }
+
+    #[test]
+    fn keeps_its_form() {
+        let mut out = Vec::new();
+        line("/a\"b\n").write_to(&mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"time\":\"2025-01-01T00:00:00.123Z\",\"route\":\"r\",\"method\":\"GET\",\
+             \"path\":\"/a\\\"b\\n\",\"status\":200,\"code\":null,\"bytes_out\":5,\
+             \"duration_ms\":1.500,\"upstream\":\"127.0.0.1:80\",\"upstream_ms\":1.000,\
+             \"attempts\":1,\"client\":\"10.0.0.1\",\"trace_id\":null}\n"
+        );
+    }
+
+    #[test]
+    fn writes_every_line_before_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = AccessLog::start(&config::AccessLog::File(path.clone()), 2).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| log.log(&line("/"))));
+            }
+        });
+        drop(log);
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 4000);
+    }
+}
