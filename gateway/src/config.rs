@@ -6,7 +6,9 @@
 //! function that touches the disk.
 
 mod build;
+mod context;
 mod findings;
+mod later;
 mod names;
 mod placeholder;
 mod problem;
@@ -30,9 +32,10 @@ use std::sync::Arc;
 use tollgate_filters::{Invalid, Route, Span};
 
 use build::Builder;
+use context::Context;
 use findings::{Findings, Found};
 use placeholder::Properties;
-use reader::{Context, Section};
+use reader::Section;
 use routes::UnitKind;
 use source::Source;
 use tree::{Broken, Node};

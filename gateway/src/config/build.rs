@@ -8,9 +8,9 @@ use tollgate_filters::{
     TargetKind, UnitSettings, filter, predicate,
 };
 
+use super::context::Context;
 use super::findings::Found;
 use super::names::kebab;
-use super::reader::Context;
 use super::routes::{Definition, Unit, UnitKind, unresolved_problem};
 use super::settings::{Settings, Units};
 

@@ -2,7 +2,8 @@
 
 use tollgate_filters::Invalid;
 
-use super::reader::{Context, Section};
+use super::context::Context;
+use super::reader::Section;
 use super::tree::Node;
 
 /// The documents that apply, in the order of the file.

@@ -3,8 +3,10 @@
 use tollgate_filters::{Invalid, Route};
 
 use super::build_routes;
+use super::context::Context;
+use super::later::SPRING_CLOUD_GATEWAY;
 use super::names::relaxed_equal;
-use super::reader::{Context, SPRING_CLOUD_GATEWAY, Section};
+use super::reader::Section;
 use super::settings::{self, Settings};
 use super::tree::{Entry, Kind, Node};
 

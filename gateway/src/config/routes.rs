@@ -5,8 +5,9 @@ mod unit;
 
 use tollgate_filters::{Invalid, MetadataValue, Span};
 
+use super::context::{Context, Value, pieces};
 use super::names::relaxed_equal;
-use super::reader::{Context, Item, Section, Value, pieces};
+use super::reader::{Item, Section};
 use super::tree::Kind;
 use super::values;
 

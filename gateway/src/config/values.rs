@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tollgate_filters::Invalid;
 
-use super::reader::Value;
+use super::context::Value;
 use super::tree::Typed;
 
 fn invalid(message: String) -> Invalid {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tollgate_filters::MetadataValue;
 
-use crate::config::reader::Context;
+use crate::config::context::Context;
 use crate::config::tree::{Entry, Kind, Node, Typed};
 
 /// The pairs of mappings that belong together, the winning one first.

@@ -3,7 +3,8 @@
 use tollgate_filters::{ArgValue, Argument, Entry, Invalid, Span};
 
 use super::has_none_of;
-use crate::config::reader::{Context, Item, Section, Value, pieces};
+use crate::config::context::{Context, Value, pieces};
+use crate::config::reader::{Item, Section};
 use crate::config::tree::{Kind, Node};
 
 /// An entry and the placeholders in it that nothing knows.
