@@ -47,7 +47,7 @@ pub use settings::{
     TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
 };
 
-/// Largest file that is looked at: 16 MiB, room for 80,000 routes.
+/// Largest file that is looked at: 16 MiB, room for more routes than a tree may hold.
 pub const LARGEST_FILE: usize = 16 << 20;
 
 /// How many default filters may be built, one for each of them and each route.
@@ -136,7 +136,7 @@ pub fn read_file(path: &Path) -> Result<String, LoadError> {
 
 fn too_long() -> Invalid {
     Invalid::new("too-large", "the file is larger than 16 MiB")
-        .with_help("split the routes over several gateways; 16 MiB hold some 80,000 of them")
+        .with_help("split the routes over several gateways; one takes some 25,000")
 }
 
 /// Loads `text`, the content of the file `name`; a name that ends in `.properties` is read as one.

@@ -11,9 +11,14 @@ pub(super) struct Lines {
 impl Lines {
     /// Finds the lines of `text`.
     pub(super) fn of(text: &str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let behind = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
-        Self { starts: std::iter::once(0).chain(behind).collect() }
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
+        let behind = breaks.map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX));
+        // Counted first: a file may be nothing but line breaks, and a growing list is held twice.
+        let mut starts =
+            Vec::with_capacity(memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1);
+        starts.push(0);
+        starts.extend(behind);
+        Self { starts: starts.into() }
     }
 
     /// The line, from 1, that holds the byte at `offset`.

@@ -40,8 +40,8 @@ pub(in crate::config) fn documents<'t>(source: &Source<'t>) -> Result<Documents<
     Ok((nodes, refine.problems))
 }
 
-/// A file of 10,000 routes with three units each has 150,000 nodes.
-const NODES: usize = 500_000;
+/// A file of 25,000 routes with three units each has 300,000 nodes.
+const NODES: usize = 350_000;
 
 /// The deepest key of Spring Cloud Gateway stands 12 levels deep. Every level takes stack while the
 /// file is read.
