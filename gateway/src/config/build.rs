@@ -8,8 +8,9 @@ use tollgate_filters::{
     TargetKind, UnitSettings, filter, predicate,
 };
 
+use super::context::Context;
+use super::findings::Found;
 use super::names::kebab;
-use super::reader::{Context, Found};
 use super::routes::{Definition, Unit, UnitKind, unresolved_problem};
 use super::settings::{Settings, Units};
 
@@ -45,9 +46,11 @@ impl<'b, 'a> Builder<'b, 'a> {
         }
     }
 
-    /// Builds one route. `position` counts from 1. `None` if it is switched off or refused.
+    /// Builds one route. `None` if it is switched off or refused.
     pub(super) fn route(&mut self, definition: Definition, id: &Arc<str>) -> Option<Route> {
-        if !definition.enabled {
+        // What is refused already is not worth building once there is enough to tell.
+        let enough = self.context.problems.borrow().is_full(Severity::Error);
+        if !definition.enabled || enough {
             return None;
         }
         self.take_id(&definition, id);
@@ -118,7 +121,10 @@ impl<'b, 'a> Builder<'b, 'a> {
                 }
             }
         }
-        self.context.problems.borrow_mut().extend(found);
+        let mut problems = self.context.problems.borrow_mut();
+        for one in found {
+            problems.push(one);
+        }
     }
 
     fn note_default_problems(&mut self, found: Vec<Found>) {

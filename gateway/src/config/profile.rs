@@ -2,7 +2,8 @@
 
 use tollgate_filters::Invalid;
 
-use super::reader::{Context, Section};
+use super::context::Context;
+use super::reader::Section;
 use super::tree::Node;
 
 /// The documents that apply, in the order of the file.
@@ -75,7 +76,7 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     let mut at = 0;
     while let Some(name) = names.get(at).cloned() {
         for member in groups.texts(name).unwrap_or_default() {
-            if !names.contains(&member) {
+            if !names.contains(&member) && names.len() < MOST_PROFILES {
                 names.push(member);
             }
         }
@@ -83,6 +84,9 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     }
     names
 }
+
+/// How many profiles may be active, the members of groups included.
+const MOST_PROFILES: usize = 1000;
 
 fn pieces(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()

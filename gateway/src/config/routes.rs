@@ -5,8 +5,9 @@ mod unit;
 
 use tollgate_filters::{Invalid, MetadataValue, Span};
 
+use super::context::{Context, Value, pieces};
 use super::names::relaxed_equal;
-use super::reader::{Context, Item, Section, Value};
+use super::reader::{Item, Section};
 use super::tree::Kind;
 use super::values;
 
@@ -123,6 +124,9 @@ fn metadata(section: &Section<'_, '_>) -> Vec<(String, MetadataValue)> {
 /// Reads a route in one text: `id=uri,predicate,predicate` (`predicates.md` 2.2).
 fn from_text(context: &Context<'_>, value: &Value<'_>) -> Option<Definition> {
     let text = value.text();
+    if !context.has_room(pieces(&text), value.span) {
+        return None;
+    }
     let malformed = || {
         Invalid::new("malformed-route", format!("`{text}` is not a route"))
             .with_help("write `id`, `uri` and `predicates`, or `id=uri,predicate,predicate`")

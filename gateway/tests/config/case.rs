@@ -23,6 +23,8 @@ pub(crate) struct Corpus {
 pub(crate) struct Case {
     /// Id of the vector, or a sentence.
     pub(crate) id: String,
+    /// Name of the file. Default: `routes.yaml`.
+    name: Option<String>,
     /// Text of the file.
     file: String,
     /// Variables of the environment.
@@ -50,7 +52,7 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn check(&self) -> Result<(), String> {
         let environment = |name: &str| self.environment.get(name).cloned();
-        match load(&self.file, "routes.yaml", &environment) {
+        match load(&self.file, self.name.as_deref().unwrap_or("routes.yaml"), &environment) {
             Ok(loaded) => self.check_loaded(&loaded),
             Err(error) => self.check_refused(&error),
         }

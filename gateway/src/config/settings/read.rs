@@ -10,8 +10,10 @@ use tollgate_filters::{Invalid, filter, predicate};
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
+use crate::config::context::Value;
 use crate::config::names::kebab;
-use crate::config::reader::{Item, Section, Value};
+use crate::config::reader::{Item, Section};
+use crate::config::tree::Kind;
 use crate::config::values;
 
 /// Puts what is there in the place of what was.
@@ -158,6 +160,10 @@ pub(in crate::config) fn gateway(section: &Section<'_, '_>, settings: &mut Setti
         set(&mut into.enabled, metrics.get("enabled", values::boolean));
         set(&mut into.prefix, metrics.text("prefix"));
         if let Some(tags) = metrics.section("tags") {
+            // The old name of `path-tags.enabled`, in the middle of free names.
+            if let Some(path) = tags.item("path").and_then(|item| item.section(tags.context, "")) {
+                set(&mut into.path_tags, path.get("enabled", values::boolean));
+            }
             into.tags = labels(&tags);
         }
         if let Some(paths) = metrics.section("path-tags") {
@@ -195,6 +201,9 @@ fn pattern(value: &Value<'_>) -> Result<Option<String>, Invalid> {
 fn labels(section: &Section<'_, '_>) -> Vec<(String, String)> {
     let mut labels = Vec::new();
     for entry in section.all() {
+        if entry.key == "path" && matches!(entry.value.kind, Kind::Map(_)) {
+            continue;
+        }
         let Some(value) = section.context.value(&entry.value) else {
             let what = format!("`{}` must be one value", section.name_of(&entry.key));
             section.context.error(Invalid::new("wrong-type", what).or_at(entry.span()));
