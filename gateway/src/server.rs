@@ -4,6 +4,8 @@
 //! an error at once, a free port can be asked for (`:0`), and a stop ends when nothing is in flight
 //! instead of after a fixed time.
 
+mod buffered;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::buffered::Buffered;
 use crate::drain::Drain;
 use crate::proxy::Gateway;
 
@@ -196,7 +199,7 @@ async fn connection(
         // The client is gone already.
         return;
     }
-    proxy.process_new(Box::new(stream), &is_closing).await;
+    proxy.process_new(Box::new(Buffered::new(stream)), &is_closing).await;
 }
 
 fn is_lost_client(error: &io::Error) -> bool {
