@@ -1,1 +1,33 @@
+//! What the measurements share: route files, the load generator, processes and their CPU time,
+//! and what may be said about a handful of ratios.
 
+pub mod generator;
+pub mod process;
+pub mod statistics;
+
+use std::net::SocketAddr;
+
+/// The path below which route `number` of [`many_routes`] serves; all are equally long.
+pub fn service_path(number: usize) -> String {
+    format!("/service-{number:05}")
+}
+
+/// A route file with so many routes of the common kind: a path, its prefix stripped, and a header
+/// added to the answer.
+pub fn many_routes(count: usize, backend: SocketAddr) -> String {
+    let mut file = String::from("routes:\n");
+    for number in 0..count {
+        let path = service_path(number);
+        file.push_str(&format!(
+            "  - id: service-{number:05}\n    uri: http://{backend}\n    predicates:\n      \
+             - Path={path}/**\n    filters:\n      - StripPrefix=1\n      \
+             - AddResponseHeader=X-Service, {number}\n"
+        ));
+    }
+    file
+}
+
+/// A route file with one route that takes every path and does nothing to it.
+pub fn plain_route(backend: SocketAddr) -> String {
+    format!("routes:\n  - id: plain\n    uri: http://{backend}\n    predicates: [Path=/**]\n")
+}

@@ -4,6 +4,8 @@
 //! an error at once, a free port can be asked for (`:0`), and a stop ends when nothing is in flight
 //! instead of after a fixed time.
 
+mod buffered;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::buffered::Buffered;
 use crate::drain::Drain;
 use crate::proxy::Gateway;
 
@@ -217,7 +220,7 @@ async fn connection(stream: TcpStream, server: Server, mut is_closing: watch::Re
             _ = is_closing.wait_for(|is_closing| *is_closing) => return,
         };
     if is_http2 {
-        server.proxy.process_new(Box::new(stream), &is_closing).await;
+        server.proxy.process_new(Box::new(Buffered::new(stream)), &is_closing).await;
     } else {
         serve_http1(&server, stream, &is_closing).await;
     }
@@ -243,7 +246,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves the requests of one HTTP/1 connection, as Pingora does where HTTP/2 is off.
 async fn serve_http1(server: &Server, stream: L4Stream, is_closing: &watch::Receiver<bool>) {
-    let mut session = ServerSession::new_http1(Box::new(stream));
+    let mut session = ServerSession::new_http1(Box::new(Buffered::new(stream)));
     session.set_keepalive((!*is_closing.borrow()).then_some(server.idle.as_secs().max(1)));
     let mut served = server.proxy.process_new_http(session, is_closing).await;
     while let Some((stream, settings)) = served.map(ReusedHttpStream::consume) {
