@@ -2,6 +2,7 @@
 
 mod de;
 
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::Deserialize;
@@ -225,10 +226,13 @@ pub(crate) fn bind<U: FromArguments>(
     settings: &mut UnitSettings<'_>,
 ) -> Result<Bound<U>, Invalid> {
     let known_warnings = settings.warnings.len();
+    let ignored = RefCell::default();
     let built = refuse_expressions(entry)
-        .and_then(|()| de::Arguments::normalise(entry, U::SHORTCUT, settings))
+        .and_then(|()| de::Arguments::normalise(entry, U::SHORTCUT, settings, &ignored))
         .and_then(U::Config::deserialize)
         .and_then(|config| U::from_arguments(config, settings));
+    let ignored = ignored.into_inner().into_iter();
+    settings.warnings.extend(ignored.map(|problem| (Severity::Warning, problem)));
     for (_, warning) in settings.warnings.iter_mut().skip(known_warnings) {
         place(warning, entry, U::SHORTCUT);
     }

@@ -185,3 +185,46 @@ pub(crate) fn has_bad_escape(text: &str) -> bool {
         !matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::head;
+
+    #[track_caller]
+    fn check_path(target: &str, path: &str, expected: Option<&str>) {
+        let mut head = head(&format!("GET {target}"));
+        let mut state = ExchangeState::default();
+        let outcome = Exchange::new(&mut head, &mut state).rewrite_path(path);
+        assert_eq!(outcome.is_ok(), expected.is_some(), "{outcome:?}");
+        let left = String::from_utf8_lossy(head.raw_path()).into_owned();
+        assert_eq!(left, expected.unwrap_or(target));
+        let originals: Vec<String> = state.original_targets.iter().map(Uri::to_string).collect();
+        let replaced: &[&str] = if expected.is_some() { &[target] } else { &[] };
+        assert_eq!(originals, replaced);
+    }
+
+    #[test]
+    fn a_new_path_keeps_the_query() {
+        check_path("/a?x=[1]&&", "/b", Some("/b?x=[1]&&"));
+        check_path("/a?", "/b", Some("/b?"));
+    }
+
+    #[test]
+    fn a_path_that_stays_the_same_is_recorded() {
+        check_path("/a?x", "/a", Some("/a?x"));
+    }
+
+    #[test]
+    fn a_new_path_may_hold_a_query_and_a_fragment() {
+        check_path("/a?x", "/b?y", Some("/b?y?x"));
+        check_path("/a?x", "/b#y", Some("/b"));
+    }
+
+    #[test]
+    fn refuses_what_no_target_may_be() {
+        for path in ["b", "", "/a b", "/a[1]", "/%2", "/é", "/a|b"] {
+            check_path("/a?x", path, None);
+        }
+    }
+}

@@ -13,7 +13,7 @@ pub enum Side {
 
 /// Why a request could not be served.
 ///
-/// The client sees [`Failure::code`] and [`Failure::status`], never [`Failure::detail`], which may
+/// The client sees [`Failure::code`] and [`Failure::status`], never the text form, which may
 /// hold addresses and text from the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

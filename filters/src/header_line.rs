@@ -104,6 +104,7 @@ pub(crate) fn require(field: &'static str, text: &str) -> Result<(), Invalid> {
 }
 
 fn framing(name: &str) -> Invalid {
-    Invalid::argument("name", format!("`{name}` frames the message, only the gateway writes it"))
+    let message = format!("`{name}` frames the message, only the gateway writes it");
+    Invalid { field: Some("name"), ..Invalid::new("framing-header", message) }
         .with_help("leave the filter out, it has no effect")
 }

@@ -5,11 +5,13 @@
 //! replacement language is Java's as well (`filters.md` 3.6).
 //!
 //! It does not know `\X`, `\b{g}`, `\N{…}`, Unicode blocks beyond the common ones, and single
-//! surrogates.
+//! surrogates. It takes look-behinds of any length, which Java does not. `\G` also matches one character behind an empty match.
 
 mod class;
 mod escape;
+mod group;
 mod property;
+mod quantifier;
 mod replacement;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,9 @@ const STEP_LIMIT: usize = 100_000;
 
 /// How many bytes a compiled pattern may take.
 const SIZE_LIMIT: usize = 4 << 20;
+
+/// How many instructions a pattern that needs backtracking may have.
+const PROGRAM_LIMIT: usize = 50_000;
 
 /// How long the text of a pattern may be.
 const TEXT_LIMIT: usize = 64 << 10;
@@ -267,7 +272,7 @@ impl Program {
             return fancy_regex::RegexBuilder::new(&anchored)
                 .backtrack_limit(STEP_LIMIT)
                 .delegate_size_limit(SIZE_LIMIT)
-                .max_prog_size(SIZE_LIMIT)
+                .max_prog_size(PROGRAM_LIMIT)
                 .build()
                 .map(|regex| Self::Backtracking(Box::new(regex)))
                 .map_err(|error| refused(&error.to_string()));

@@ -29,7 +29,7 @@ use crate::{Failure, Variables};
 /// A compiled path pattern.
 #[derive(Debug, Clone)]
 pub struct PathPattern {
-    text: String,
+    text: Arc<str>,
     elements: Vec<Element>,
     slash: TrailingSlash,
     has_stray_groups: bool,
@@ -119,18 +119,22 @@ impl PathPattern {
     ///
     /// What the reference gateway refuses at load.
     pub fn parse(text: &str, slash: TrailingSlash) -> Result<Self, InvalidPath> {
-        let text = text.to_owned();
-        match parse::elements(&text) {
+        match parse::elements(text) {
             Ok(elements) => {
                 let has_stray_groups = elements.iter().any(Element::has_stray_groups);
-                Ok(Self { text, elements, slash, has_stray_groups })
+                Ok(Self { text: text.into(), elements, slash, has_stray_groups })
             }
-            Err(problem) => Err(InvalidPath { pattern: text, problem }),
+            Err(problem) => Err(InvalidPath { pattern: text.to_owned(), problem }),
         }
     }
 
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The pattern as written, to keep.
+    pub fn shared(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -175,8 +179,10 @@ impl PathPattern {
             let piece = match elements.next() {
                 None => Piece::Literal(String::new()),
                 Some(Element::Segment(Segment::Literal(text))) => Piece::Literal(text.clone()),
-                // One that can be empty also takes the place of a further slash.
-                Some(Element::Segment(Segment::Mixed(glob))) if glob.matches("") != Ok(false) => {
+                // `***` also takes the place of a further slash.
+                Some(Element::Segment(Segment::Mixed(glob)))
+                    if glob.names().is_empty() && glob.matches("") != Ok(false) =>
+                {
                     break;
                 }
                 // Matching fails here, whatever would follow, and the failure has to be seen.
@@ -298,6 +304,7 @@ impl PathPattern {
                     }
                 }
             }
+            Segment::Mixed(glob) if !is_segment && !glob.names().is_empty() => Ok(false),
             Segment::Mixed(glob) => {
                 let value = RequestPath::segment_value(raw);
                 if let Some(into) = into {

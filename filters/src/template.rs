@@ -203,13 +203,15 @@ impl Parts {
                 continue;
             }
             let known = settings.variables.join(", ");
-            let problem = Invalid::argument(field, format!("no predicate captures `{{{name}}}`"))
-                .with_help(if known.is_empty() {
-                    "the route captures no variables".to_owned()
-                } else {
-                    format!("the route captures {known}")
-                })
-                .per_request();
+            let message = format!("no predicate captures `{{{name}}}`");
+            let problem =
+                Invalid { field: Some(field), ..Invalid::new("unknown-variable", message) }
+                    .with_help(if known.is_empty() {
+                        "the route captures no variables".to_owned()
+                    } else {
+                        format!("the route captures {known}")
+                    })
+                    .per_request();
             settings.refuse_or_warn(problem)?;
         }
         Ok(())

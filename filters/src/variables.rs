@@ -7,30 +7,43 @@ use std::sync::Arc;
 /// Path values are percent-decoded, host values are as sent. A later predicate's value wins over
 /// an earlier one's of the same name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables(Vec<(Arc<str>, String)>);
+pub struct Variables {
+    values: Vec<(Arc<str>, String)>,
+    path_pattern: Option<Arc<str>>,
+}
 
 impl Variables {
     /// No variables; allocates nothing.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { values: Vec::new(), path_pattern: None }
     }
 
     /// Sets `name`, replacing an earlier value.
     pub fn set(&mut self, name: &Arc<str>, value: impl Into<String>) {
         let value = value.into();
-        match self.0.iter_mut().find(|(known, _)| known == name) {
+        match self.values.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((Arc::clone(name), value)),
+            None => self.values.push((Arc::clone(name), value)),
         }
+    }
+
+    /// Remembers the `Path` pattern that fits, base path included (`predicates.md` 3.2).
+    pub fn set_path_pattern(&mut self, pattern: &Arc<str>) {
+        self.path_pattern = Some(Arc::clone(pattern));
+    }
+
+    /// The `Path` pattern that fits; `None` if the route has no such predicate.
+    pub fn path_pattern(&self) -> Option<&Arc<str>> {
+        self.path_pattern.as_ref()
     }
 
     /// The value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.as_str())
+        self.values.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.as_str())
     }
 
     /// All names and values, in the order they were captured.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
+        self.values.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 }

@@ -6,10 +6,14 @@
 //! function that touches the disk.
 
 mod build;
+mod context;
+mod findings;
+mod later;
 mod names;
 mod placeholder;
 mod problem;
 mod profile;
+mod properties;
 mod reader;
 mod report;
 mod roots;
@@ -19,17 +23,19 @@ mod source;
 mod tree;
 mod values;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use tollgate_filters::{Invalid, Route, Severity, Span};
+use tollgate_filters::{Invalid, Route, Span};
 
 use build::Builder;
+use context::Context;
+use findings::{Findings, Found};
 use placeholder::Properties;
-use reader::{Context, Found, Section};
+use reader::Section;
 use routes::UnitKind;
 use source::Source;
 use tree::{Broken, Node};
@@ -40,10 +46,12 @@ pub use settings::{
     AccessLog, AccessLogFormat, Forwarded, HttpClient, Limits, Listener, Metrics, Settings,
     TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
 };
-pub use source::Lines;
 
-/// Largest file that is looked at: 16 MiB, room for 80,000 routes.
+/// Largest file that is looked at: 16 MiB, room for more routes than a tree may hold.
 pub const LARGEST_FILE: usize = 16 << 20;
+
+/// How many default filters may be built, one for each of them and each route.
+const MOST_DEFAULTS: usize = 1_000_000;
 
 /// A file that can be served.
 #[derive(Debug)]
@@ -54,8 +62,13 @@ pub struct Loaded {
     pub routes: Vec<Route>,
     /// What somebody should look at.
     pub warnings: Report,
-    /// Where the lines of the file begin, for [`Route::span`].
-    pub lines: Lines,
+}
+
+impl Loaded {
+    /// Routes that were built in code, see [`crate::builder`], and what a file would say besides.
+    pub fn in_code(settings: Settings, routes: Vec<Route>) -> Self {
+        Self { settings, routes, warnings: Report::default() }
+    }
 }
 
 /// Why a file cannot be served.
@@ -130,10 +143,10 @@ pub fn read_file(path: &Path) -> Result<String, LoadError> {
 
 fn too_long() -> Invalid {
     Invalid::new("too-large", "the file is larger than 16 MiB")
-        .with_help("split the routes over several gateways; 16 MiB hold some 80,000 of them")
+        .with_help("split the routes over several gateways; one takes some 25,000")
 }
 
-/// Loads `text`, the content of the file `name`.
+/// Loads `text`, the content of the file `name`; a name that ends in `.properties` is read as one.
 ///
 /// `environment` looks up variables of the environment, for placeholders and
 /// `SPRING_PROFILES_ACTIVE`.
@@ -151,11 +164,21 @@ pub fn load(
     if text.len() > LARGEST_FILE {
         return Err(unusable(&Source::new(name, ""), too_long()));
     }
-    let (documents, repeated) = match tree::documents(&source) {
+    let is_properties = Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("properties"));
+    let read = if is_properties {
+        properties::documents(&source)
+            .map(|documents| (documents, Vec::new()))
+            .map_err(Broken::Hostile)
+    } else {
+        tree::documents(&source)
+    };
+    let (documents, repeated) = match read {
         Ok(documents) => documents,
         Err(Broken::Hostile(problem)) => return Err(unusable(&source, problem)),
         Err(Broken::Syntax(problem)) => {
-            return Err(LoadError::Problems(report(&source, vec![error(problem)])));
+            return Err(LoadError::Problems(alone(&source, problem)));
         }
     };
     let documents: Vec<&Node<'_>> =
@@ -165,22 +188,27 @@ pub fn load(
             .with_help("write `routes:` and a first route below it");
         return Err(unusable(&source, problem));
     }
-    let repeated = repeated.into_iter().map(error).collect();
-    let (settings, routes, found) = serve(&source, &documents, environment, repeated);
-    let failed = found.iter().any(|found| found.severity == Severity::Error);
-    let report = report(&source, found);
+    let mut findings = Findings::default();
+    for problem in repeated {
+        findings.push(Found::error(problem));
+    }
+    let (settings, routes, findings) = serve(&source, &documents, environment, findings);
+    let failed = findings.has_errors();
+    let report = findings.report(&source);
     if failed {
         return Err(LoadError::Problems(report));
     }
-    Ok(Loaded { settings, routes, warnings: report, lines: source.lines })
+    Ok(Loaded { settings, routes, warnings: report })
 }
 
-fn error(problem: Invalid) -> Found {
-    Found { severity: Severity::Error, problem, route: None }
+fn alone(source: &Source<'_>, problem: Invalid) -> Report {
+    let mut findings = Findings::default();
+    findings.push(Found::error(problem));
+    findings.report(source)
 }
 
 fn unusable(source: &Source<'_>, problem: Invalid) -> LoadError {
-    LoadError::Unusable(report(source, vec![error(problem)]))
+    LoadError::Unusable(alone(source, problem))
 }
 
 /// Reads the documents of a file. What comes back is of use only if no problem is an error.
@@ -188,22 +216,23 @@ fn serve(
     source: &Source<'_>,
     documents: &[&Node<'_>],
     environment: &dyn Fn(&str) -> Option<String>,
-    found: Vec<Found>,
-) -> (Settings, Vec<Route>, Vec<Found>) {
+    findings: Findings,
+) -> (Settings, Vec<Route>, Findings) {
     let strict = !roots::is_spring(documents);
-    let properties =
-        Properties { source, environment, documents: documents.iter().rev().copied().collect() };
+    let all = documents.iter().rev().copied().collect();
+    let properties = Properties::new(source, environment, all);
     let mut context = Context {
         source,
         strict,
         properties,
-        problems: RefCell::new(found),
+        problems: RefCell::new(findings),
+        pieces: Cell::default(),
         ignored: RefCell::default(),
     };
     if !strict {
         let mut active = profile::active(&context, documents);
         active.reverse();
-        context.properties.documents = active;
+        context.properties = Properties::new(source, environment, active);
     }
     let mut settings = Settings::default();
     let routes = roots::read(&context, &mut settings);
@@ -222,6 +251,13 @@ fn build_routes(section: &Section<'_, '_>, settings: &Settings) -> Vec<Route> {
         context.warn(problem.or_at(section.key_span("enabled")));
         return Vec::new();
     }
+    if defaults.len().saturating_mul(items.len()) > MOST_DEFAULTS {
+        let message = format!("{} default filters for {} routes", defaults.len(), items.len());
+        let problem = Invalid::new("too-large", message)
+            .with_help("a default filter is built for every route, a million in all at most");
+        context.error(problem.or_at(section.key_span("default-filters")));
+        return Vec::new();
+    }
     let mut builder = Builder::new(context, settings, &defaults);
     let mut built = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
@@ -237,42 +273,12 @@ fn build_routes(section: &Section<'_, '_>, settings: &Settings) -> Vec<Route> {
                 .with_help("give it a name: it is in metrics, logs and the admin listener");
             context.warn(problem.or_at(definition.span));
         }
-        for found in context.problems.borrow_mut().iter_mut().skip(before) {
-            found.route = Some(Arc::clone(&id));
-        }
+        context.problems.borrow_mut().belong_to(&id, before);
         built.extend(builder.route(definition, &id));
     }
     builder.finish();
     built
 }
 
-/// Sorts what was found by place, drops what was found twice, and adds lines and columns.
-fn report(source: &Source<'_>, mut found: Vec<Found>) -> Report {
-    let span = |found: &Found| found.problem.span.unwrap_or_default();
-    found.sort_by_key(span);
-    found.dedup_by(|later, earlier| {
-        let same_key = later.problem.code == "duplicate-key";
-        span(later) == span(earlier)
-            && later.problem.code == earlier.problem.code
-            && (same_key || later.problem.message == earlier.problem.message)
-    });
-    let problems = found.into_iter().map(|found| {
-        let span = found.problem.span.unwrap_or_default();
-        let (line, column) = source.position(span.start);
-        let (end_line, end_column) = source.position(span.end.max(span.start));
-        Problem {
-            severity: found.severity,
-            code: found.problem.code,
-            message: found.problem.message,
-            file: source.name.to_owned(),
-            line,
-            column,
-            end_line,
-            end_column,
-            route: found.route.map(|route| route.to_string()),
-            help: found.problem.help,
-            span,
-        }
-    });
-    Report::new(source, problems.collect())
-}
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::server::{self, Listener};
 use crate::snapshot::{Shared, Snapshot};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::Upstreams;
+use crate::upstream::{Resolver, Upstreams};
 
 /// What the command line says instead of the file.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +70,7 @@ pub struct Prepared {
     admin_socket: TcpListener,
     admin: Admin,
     watch: Option<Watch>,
+    resolver: Resolver,
     workers: usize,
 }
 
@@ -141,7 +142,8 @@ impl Prepared {
             listeners.push(Listener::new(socket, gateway, listener.http2, idle, workers));
         }
         let watch = admin.file.as_ref().map(|file| Watch::start(Arc::clone(file))).transpose()?;
-        Ok(Self { listeners, admin_socket, admin, watch, workers })
+        let resolver = Resolver::start(Arc::clone(&admin.shared))?;
+        Ok(Self { listeners, admin_socket, admin, watch, resolver, workers })
     }
 
     /// The addresses requests are taken on, with the ports the system chose.
@@ -201,7 +203,8 @@ impl Prepared {
     ///
     /// The system lacks something the gateway needs.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Self { listeners, admin_socket, admin, .. } = self;
+        let Self { listeners, admin_socket, admin, watch: _watch, resolver: _resolver, .. } = self;
+        let access_log = Arc::clone(&admin.access_log);
         let (stop_admin, admin_stops) = watch::channel(false);
         let drain = Arc::clone(&admin.drain);
         let current = Arc::clone(&admin.current);
@@ -215,6 +218,7 @@ impl Prepared {
         if let Ok(Err(error)) = admin_thread.join() {
             tracing::error!(%error, "the admin listener ended");
         }
+        access_log.close();
         Ok(outcome?)
     }
 }

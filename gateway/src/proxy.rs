@@ -68,15 +68,15 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
-        let attempt = context.attempts;
         context.attempts += 1;
         context.upstream_started.get_or_insert_with(clock::now);
         let silence = context.silence();
         let Some(destination) = context.destination() else {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
-        let attempt = usize::try_from(attempt).unwrap_or(usize::MAX);
-        if let Some(peer) = destination.peer(attempt, silence) {
+        let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
+        if let Some(peer) = destination.peer(began_at, context.refused, silence) {
+            context.began_at = Some(began_at);
             return Ok(peer);
         }
         let host = destination.upstream.host().to_owned();
@@ -90,14 +90,13 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        context.refused += 1;
         let may_go_on = context.destination().is_some_and(|destination| {
             if let Some(address) = peer._address.as_inet() {
                 destination.upstream.avoid(*address);
             }
-            // Nothing was sent yet, so the next address of the name may be tried. An attempt that
-            // began at the preferred address has gone round when it used them all.
-            usize::try_from(context.attempts)
-                .is_ok_and(|attempts| attempts < destination.upstream.address_count())
+            // Nothing was sent yet, so the next address of the name may be tried.
+            context.refused < destination.upstream.address_count()
         });
         error.set_retry(may_go_on);
         error

@@ -10,11 +10,13 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -41,6 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Listener {
     socket: StdListener,
     proxy: Arc<HttpProxy<Gateway>>,
+    http2: bool,
+    idle: Duration,
 }
 
 impl std::fmt::Debug for Listener {
@@ -91,7 +95,7 @@ impl Listener {
         options.h2_idle_timeout = Some(idle);
         proxy.server_options = Some(options);
         proxy.handle_init_modules();
-        Self { socket, proxy: Arc::new(proxy) }
+        Self { socket, proxy: Arc::new(proxy), http2, idle }
     }
 
     /// The address, with the port the system chose.
@@ -119,9 +123,11 @@ pub async fn serve(
     let (closing, is_closing) = watch::channel(false);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let socket = TcpListener::from_std(listener.socket)?;
+        let Listener { socket, proxy, http2, idle } = listener;
+        let socket = TcpListener::from_std(socket)?;
         let phase = stopping.subscribe();
-        accepting.spawn(accept(socket, listener.proxy, phase, is_closing.clone()));
+        let server = Server { proxy, http2, idle };
+        accepting.spawn(accept(socket, server, phase, is_closing.clone()));
     }
     stop.await;
     drain.begin();
@@ -147,10 +153,19 @@ enum Phase {
     ClosingIdle,
 }
 
+/// What every connection of a listener needs.
+#[derive(Clone)]
+struct Server {
+    proxy: Arc<HttpProxy<Gateway>>,
+    http2: bool,
+    /// How long a connection may be silent before its first request.
+    idle: Duration,
+}
+
 /// Accepts connections and owns their tasks; ends when the last one ends.
 async fn accept(
     socket: TcpListener,
-    proxy: Arc<HttpProxy<Gateway>>,
+    server: Server,
     mut phase: watch::Receiver<Phase>,
     is_closing: watch::Receiver<bool>,
 ) {
@@ -159,7 +174,7 @@ async fn accept(
         tokio::select! {
             accepted = socket.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&proxy), is_closing.clone()));
+                    connections.spawn(connection(stream, server.clone(), is_closing.clone()));
                 }
                 Err(error) if is_lost_client(&error) => {}
                 Err(error) => {
@@ -172,7 +187,7 @@ async fn accept(
         }
     }
     while let Ok(Ok((stream, _))) = timeout(LAST_ACCEPTS, socket.accept()).await {
-        connections.spawn(connection(stream, Arc::clone(&proxy), is_closing.clone()));
+        connections.spawn(connection(stream, server.clone(), is_closing.clone()));
         if *phase.borrow() == Phase::ClosingIdle {
             break;
         }
@@ -180,15 +195,11 @@ async fn accept(
     drop(socket);
     // The sender lives as long as this waits.
     drop(phase.wait_for(|phase| *phase == Phase::ClosingIdle).await);
-    proxy.cleanup().await;
+    server.proxy.cleanup().await;
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
-    stream: TcpStream,
-    proxy: Arc<HttpProxy<Gateway>>,
-    is_closing: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, server: Server, mut is_closing: watch::Receiver<bool>) {
     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
     let mut stream = L4Stream::from(stream);
     stream.set_socket_digest(digest);
@@ -196,7 +207,52 @@ async fn connection(
         // The client is gone already.
         return;
     }
-    proxy.process_new(Box::new(stream), &is_closing).await;
+    let is_http2 = server.http2
+        && tokio::select! {
+            told = timeout(server.idle, speaks_http2(&mut stream)) => match told {
+                Ok(Ok(is_http2)) => is_http2,
+                // Gone, or silent for too long.
+                Ok(Err(_)) | Err(_) => return,
+            },
+            _ = is_closing.wait_for(|is_closing| *is_closing) => return,
+        };
+    if is_http2 {
+        server.proxy.process_new(Box::new(stream), &is_closing).await;
+    } else {
+        serve_http1(&server, stream, &is_closing).await;
+    }
+}
+
+/// Looks at the first bytes of a connection; they are read again by whoever serves it.
+///
+/// Pingora's own look waits for 24 bytes, and for ever; a request may be shorter than that.
+async fn speaks_http2(stream: &mut L4Stream) -> io::Result<bool> {
+    let mut seen = Vec::with_capacity(HTTP2_PREFACE.len());
+    while seen.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&seen) {
+        let missing = HTTP2_PREFACE.len() - seen.len();
+        if (&mut *stream).take(missing.try_into().unwrap_or(0)).read_buf(&mut seen).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    stream.rewind(&seen);
+    Ok(seen == HTTP2_PREFACE)
+}
+
+/// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serves the requests of one HTTP/1 connection, as Pingora does where HTTP/2 is off.
+async fn serve_http1(server: &Server, stream: L4Stream, is_closing: &watch::Receiver<bool>) {
+    let mut session = ServerSession::new_http1(Box::new(stream));
+    session.set_keepalive((!*is_closing.borrow()).then_some(server.idle.as_secs().max(1)));
+    let mut served = server.proxy.process_new_http(session, is_closing).await;
+    while let Some((stream, settings)) = served.map(ReusedHttpStream::consume) {
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        served = server.proxy.process_new_http(session, is_closing).await;
+    }
 }
 
 fn is_lost_client(error: &io::Error) -> bool {

@@ -65,10 +65,14 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Where to connect for the `attempt`-th attempt, and how; `None` if there is no further
-    /// address.
-    pub fn peer(&self, attempt: usize, silence: Option<Duration>) -> Option<Box<HttpPeer>> {
-        let address = self.upstream.address(attempt)?;
+    /// Where to connect, and how; see [`Upstream::address`].
+    pub fn peer(
+        &self,
+        began_at: usize,
+        refused: usize,
+        silence: Option<Duration>,
+    ) -> Option<Box<HttpPeer>> {
+        let address = self.upstream.address(began_at, refused)?;
         let mut peer = Box::new(self.template.clone());
         peer._address = address.into();
         peer.options.read_timeout = silence;

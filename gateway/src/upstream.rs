@@ -2,6 +2,7 @@
 //! once.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
@@ -9,6 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+
+use crate::snapshot::Shared;
 
 /// A host and port with the addresses it has now. Outlives reloads: the same host and port is the
 /// same upstream.
@@ -22,14 +25,19 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The address for the `attempt`-th attempt (from 0) of a request; `None` if there are no more.
-    pub fn address(&self, attempt: usize) -> Option<SocketAddr> {
+    /// The place in the list of addresses where a request begins.
+    pub fn preferred(&self) -> usize {
+        self.preferred.load(Ordering::Relaxed)
+    }
+
+    /// The address for a request that began at a place and was `refused` by so many addresses;
+    /// `None` if there are no more.
+    pub fn address(&self, began_at: usize, refused: usize) -> Option<SocketAddr> {
         let addresses = self.addresses.load();
-        if attempt >= addresses.len() {
+        if refused >= addresses.len() {
             return None;
         }
-        let at = (self.preferred.load(Ordering::Relaxed) + attempt) % addresses.len();
-        addresses.get(at).copied()
+        addresses.get((began_at + refused) % addresses.len()).copied()
     }
 
     /// How many addresses the host has.
@@ -84,7 +92,7 @@ pub type Prepared = HashMap<(String, u16), Arc<Upstream>>;
 const LOAD_WAIT: Duration = Duration::from_secs(2);
 
 /// How often names are resolved again.
-pub const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 
 impl Upstreams {
     /// The upstreams for hosts and ports; the same ones as before where there were some. New names
@@ -127,6 +135,31 @@ impl Upstreams {
                 tracing::warn!(host = %upstream.host, %reason, "name not resolved, keeping its addresses");
             }
         }
+    }
+}
+
+/// Resolves all names again every thirty seconds, on a thread of its own: a name server that is
+/// slow delays nothing else. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Resolver {
+    /// The thread ends when this is gone. It is not waited for: a look-up may hang.
+    _running: mpsc::Sender<()>,
+}
+
+impl Resolver {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread left.
+    pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let (running, stopped) = mpsc::channel();
+        thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+            while stopped.recv_timeout(RESOLVE_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+                shared.upstreams.refresh();
+            }
+        })?;
+        Ok(Self { _running: running })
     }
 }
 
@@ -190,7 +223,7 @@ mod tests {
         let (prepared, failed) = Upstreams::default().prepare([("name.invalid".to_owned(), 80)]);
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].0, "name.invalid");
-        assert_eq!(prepared[&("name.invalid".to_owned(), 80)].address(0), None);
+        assert_eq!(prepared[&("name.invalid".to_owned(), 80)].address(0, 0), None);
     }
 
     #[test]
@@ -198,9 +231,12 @@ mod tests {
         let upstream = new_upstream(&("10.0.0.1".to_owned(), 80));
         let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
         upstream.addresses.store(Arc::new(vec![one, two]));
+        let running = upstream.preferred();
         upstream.avoid(one);
-        assert_eq!(upstream.address(0), Some(two));
-        assert_eq!(upstream.address(1), Some(one));
-        assert_eq!(upstream.address(2), None);
+        assert_eq!(upstream.address(running, 1), Some(two));
+        let begin = upstream.preferred();
+        assert_eq!(upstream.address(begin, 0), Some(two));
+        assert_eq!(upstream.address(begin, 1), Some(one));
+        assert_eq!(upstream.address(begin, 2), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Arguments are text; fields say what the text must be. Conversions are those of the reference
 //! gateway (`filters.md` 2.4).
 
+use std::cell::RefCell;
 use std::vec;
 
 use serde::de::value::{StrDeserializer, StringDeserializer};
@@ -18,17 +19,20 @@ use crate::{Invalid, Span};
 
 /// The arguments of an entry under the names of the unit's fields.
 #[derive(Debug)]
-pub(super) struct Arguments {
+pub(super) struct Arguments<'i> {
     named: Vec<(String, ArgValue, Span)>,
     strict: bool,
+    ignored: &'i RefCell<Vec<Invalid>>,
 }
 
-impl Arguments {
-    /// Gives every argument the name of a field, by the unit's shortcut.
+impl<'i> Arguments<'i> {
+    /// Gives every argument the name of a field, by the unit's shortcut. Arguments that no field
+    /// takes are told in `ignored` where the file is not refused for them.
     pub(super) fn normalise(
         entry: &Entry,
         shortcut: Shortcut,
         unit: &mut UnitSettings<'_>,
+        ignored: &'i RefCell<Vec<Invalid>>,
     ) -> Result<Self, Invalid> {
         let strict = unit.strict;
         let named = match shortcut {
@@ -36,7 +40,7 @@ impl Arguments {
             Shortcut::List(list) => vec![(list.to_owned(), gather(entry), entry.span)],
             Shortcut::ListWithFlag(list, flag) => gather_with_flag(entry, list, flag),
         };
-        Ok(Self { named, strict })
+        Ok(Self { named, strict, ignored })
     }
 }
 
@@ -129,7 +133,7 @@ impl de::Error for Invalid {
     }
 }
 
-impl<'de> Deserializer<'de> for Arguments {
+impl<'de> Deserializer<'de> for Arguments<'_> {
     type Error = Invalid;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
@@ -145,6 +149,7 @@ impl<'de> Deserializer<'de> for Arguments {
         visitor.visit_map(Fields {
             known: fields,
             strict: self.strict,
+            ignored: self.ignored,
             rest: self.named.into_iter(),
             current: None,
         })
@@ -156,33 +161,36 @@ impl<'de> Deserializer<'de> for Arguments {
     }
 }
 
-struct Fields {
+struct Fields<'i> {
     known: &'static [&'static str],
     strict: bool,
+    ignored: &'i RefCell<Vec<Invalid>>,
     rest: vec::IntoIter<(String, ArgValue, Span)>,
     current: Option<(&'static str, ArgValue, Span)>,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn field(&self, key: &str, span: Span) -> Result<Option<&'static str>, Invalid> {
         if let Some(field) = self.known.iter().find(|field| relaxed_equal(field, key)) {
             return Ok(Some(field));
-        }
-        if !self.strict {
-            return Ok(None);
         }
         let help = match nearest(key, self.known.iter().copied()) {
             Some(field) => format!("did you mean `{field}`?"),
             None if self.known.is_empty() => "it takes no arguments".to_owned(),
             None => format!("the arguments are {}", self.known.join(", ")),
         };
-        Err(Invalid::new("unknown-argument", format!("unknown argument `{key}`"))
+        let problem = Invalid::new("unknown-argument", format!("unknown argument `{key}`"))
             .with_help(help)
-            .or_at(span))
+            .or_at(span);
+        if self.strict {
+            return Err(problem);
+        }
+        self.ignored.borrow_mut().push(problem);
+        Ok(None)
     }
 }
 
-impl<'de> MapAccess<'de> for Fields {
+impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Invalid;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(

@@ -53,12 +53,12 @@ impl FromArguments for SetStatus {
 
 impl SetStatus {
     fn set(&self, method: &Method, head: &mut ResponseHeader) -> Result<(), Failure> {
-        let Some(code) = self.status.sendable() else {
-            return Err(Failure::Filter(format!("`{}` is not a status", self.text)));
-        };
         if !self.status.is_standard && *method == Method::HEAD {
             return Ok(());
         }
+        let Some(code) = self.status.sendable() else {
+            return Err(Failure::Filter(format!("`{}` is not a status", self.text)));
+        };
         let before = head.status;
         head.set_status(code).map_err(|_| Failure::Filter(format!("`{code}` is not a status")))?;
         if let Some(field) = &self.original {

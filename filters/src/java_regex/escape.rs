@@ -44,7 +44,7 @@ impl Translator {
                 char::from(control ^ 0x40)
             }
             'p' | 'P' => return self.property(letter == 'P'),
-            letter if letter.is_ascii_alphabetic() => {
+            letter if letter.is_ascii_alphanumeric() => {
                 return Err(InvalidPattern::new(format!("unknown escape `\\{letter}`")));
             }
             other => other,

@@ -86,6 +86,7 @@ const MATCHES: &[(&str, &str, bool)] = &[
     (r"(a)\10", "aa0", true),
     (r"\1(a)", "a", false),
     (r"\3(a)|b", "b", true),
+    (r"\3?(a)", "a", true),
     (r"(?<x>a)\k<x>", "aa", true),
     (r"(?<x>a)(?<y>b)", "ab", true),
     ("a{2}", "aa", true),
@@ -98,6 +99,8 @@ const MATCHES: &[(&str, &str, bool)] = &[
     ("(?:^a)*", "", true),
     ("^*a$*", "a", true),
     ("(?=a)*a", "a", true),
+    ("(?:)*a", "a", true),
+    ("ba*(?<=ba*)", "baa", true),
     ("a$", "a\n", false),
     ("a$\n", "a\n", true),
     ("a$\r\n", "a\r\n", true),
@@ -158,6 +161,7 @@ const INVALID: &[(&str, &str)] = &[
     ("a{99999999999}", "opens no repetition"),
     (r"\i", "unknown escape `\\i`"),
     (r"[\q]", "unknown escape `\\q`"),
+    (r"[\1]", "unknown escape `\\1`"),
     ("a\\", "nothing behind"),
     ("(?P<n>a)", "unknown group `(?P`"),
     ("(?<a_b>x)", "a group name is"),
@@ -168,9 +172,8 @@ const INVALID: &[(&str, &str)] = &[
     (r"\p{IsNope}", ""),
     (r"\x1", "hexadecimal"),
     (r"\uD83D", "no character"),
-    ("(?<=a*)b", "maximum length"),
-    ("(?<=a+)b", "maximum length"),
     ("(((a{1000}){1000}){1000})", "size"),
+    (r"(?:(?:(?:\pL{100}){100}){100})(?=a)", ""),
 ];
 
 #[test]
@@ -183,6 +186,14 @@ fn refuses_what_java_refuses() {
     assert!(JavaPattern::new(&"(".repeat(10_000)).is_err());
     assert!(JavaPattern::new(&"[".repeat(10_000)).is_err());
     assert!(JavaPattern::new(&"a".repeat(100_000)).is_err());
+}
+
+#[test]
+fn a_pattern_that_repeats_a_lot_stays_small() {
+    for pattern in [r"(((a{1000}){1000}){1000})\1", r"(((a|\1){1000}){1000}){1000}"] {
+        let pattern = JavaPattern::new(pattern).unwrap();
+        assert_eq!(pattern.is_full_match("aaa"), Ok(false));
+    }
 }
 
 #[test]

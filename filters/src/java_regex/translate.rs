@@ -39,10 +39,10 @@ pub(super) struct Flags {
     pub(super) ignore_case: bool,
     pub(super) unicode_case: bool,
     pub(super) unicode_classes: bool,
-    dotall: bool,
-    multiline: bool,
-    unix_lines: bool,
-    comments: bool,
+    pub(super) dotall: bool,
+    pub(super) multiline: bool,
+    pub(super) unix_lines: bool,
+    pub(super) comments: bool,
 }
 
 /// Translates a pattern.
@@ -62,7 +62,7 @@ pub(super) fn translate(
 
 /// What an atom is, for the quantifier behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Atom {
+pub(super) enum Atom {
     /// Can be followed by a quantifier as it stands.
     Single,
     /// Consumes nothing, so that repeating it makes no difference.
@@ -74,18 +74,17 @@ enum Atom {
 #[derive(Debug)]
 pub(super) struct Translator {
     chars: Vec<char>,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
-    in_look_behind: bool,
     pub(super) flags: Flags,
     ends: LineEnds,
     known_groups: usize,
     highest_reference: usize,
-    groups: Vec<Option<String>>,
-    needs_backtracking: bool,
+    pub(super) groups: Vec<Option<String>>,
+    pub(super) needs_backtracking: bool,
     has_line_end: bool,
-    literal: Option<String>,
-    out: String,
+    pub(super) literal: Option<String>,
+    pub(super) out: String,
 }
 
 impl Translator {
@@ -94,7 +93,6 @@ impl Translator {
             chars: unquoted(text),
             at: 0,
             depth: 0,
-            in_look_behind: false,
             flags: Flags { dotall, ..Flags::default() },
             ends,
             known_groups,
@@ -125,7 +123,7 @@ impl Translator {
         }
     }
 
-    fn alternatives(&mut self) -> Result<(), InvalidPattern> {
+    pub(super) fn alternatives(&mut self) -> Result<(), InvalidPattern> {
         loop {
             self.sequence()?;
             if self.peek() != Some('|') {
@@ -149,7 +147,7 @@ impl Translator {
                 // Java repeats nothing then: `a{2}{3}` is `a{2}`.
                 Some('{') => {
                     self.push("(?:)");
-                    Atom::Single
+                    Atom::Assertion
                 }
                 Some(_) => self.atom()?,
             };
@@ -199,7 +197,7 @@ impl Translator {
             Some('z') => self.push(r"\z"),
             Some('Z') => self.line_end(false),
             Some('G') => self.push_fancy(r"\G"),
-            Some('b') if self.peek_raw() != Some('{') => self.push(r"\b"),
+            Some('b') if !self.starts_with("{g}") => self.push(r"\b"),
             Some('B') => self.push(r"\B"),
             Some('R') => {
                 self.push(r"(?:\r\n|[\n-\r\u{85}\u{2028}\u{2029}])");
@@ -214,12 +212,12 @@ impl Translator {
                 let at = at.ok_or_else(|| {
                     InvalidPattern::new(format!("there is no group `{name}` yet"))
                 })?;
-                return self.reference(at + 1);
+                return Ok(self.reference(at + 1));
             }
             Some('1'..='9') => {
                 self.at = back;
                 let number = self.reference_number();
-                return self.reference(number);
+                return Ok(self.reference(number));
             }
             _ => {
                 self.at = back;
@@ -252,19 +250,16 @@ impl Translator {
         }
     }
 
-    fn reference(&mut self, number: usize) -> Result<Atom, InvalidPattern> {
-        if self.in_look_behind {
-            return Err(unbounded());
-        }
+    fn reference(&mut self, number: usize) -> Atom {
         self.highest_reference = self.highest_reference.max(number);
         if number > self.known_groups {
-            self.push_fancy("(?!)");
+            self.push_fancy("(?:(?!)a)");
         } else if self.flags.ignore_case {
             self.push_fancy(&format!(r"(?i:\{number})"));
         } else {
             self.push_fancy(&format!(r"(?:\{number})"));
         }
-        Ok(Atom::Single)
+        Atom::Single
     }
 
     fn line_start(&mut self) {
@@ -295,186 +290,12 @@ impl Translator {
         }
     }
 
-    fn quantifier(&mut self, start: usize, atom: Atom) -> Result<(), InvalidPattern> {
-        let (quantifier, least, bounded) = match self.peek() {
-            Some('?') => ("?".to_owned(), 0, true),
-            Some('*') => ("*".to_owned(), 0, false),
-            Some('+') => ("+".to_owned(), 1, false),
-            Some('{') => self.counted()?,
-            _ => return Ok(()),
-        };
-        self.next_significant();
-        self.literal = None;
-        if self.in_look_behind && !bounded {
-            return Err(unbounded());
-        }
-        let is_possessive = self.peek() == Some('+');
-        let is_lazy = self.peek() == Some('?');
-        if is_possessive || is_lazy {
-            self.next_significant();
-        }
-        if atom == Atom::Assertion {
-            if least == 0 {
-                self.out.insert_str(start, "(?:");
-                self.out.push_str("|)");
-            }
-            return Ok(());
-        }
-        self.out.push_str(&quantifier);
-        if is_lazy {
-            self.out.push('?');
-        }
-        if is_possessive {
-            self.needs_backtracking = true;
-            self.out.insert_str(start, "(?>");
-            self.out.push(')');
-        }
-        Ok(())
-    }
-
-    /// Reads `{n}`, `{n,}` or `{n,m}` up to its last character, which is left.
-    fn counted(&mut self) -> Result<(String, u32, bool), InvalidPattern> {
-        let wrong =
-            || InvalidPattern::new("`{` opens no repetition; a literal one is written `\\{`");
-        self.next_significant();
-        let least = self.count().ok_or_else(wrong)?;
-        let (text, bounded) = match self.peek_raw() {
-            Some('}') => (format!("{{{least}}}"), true),
-            Some(',') => {
-                self.next();
-                if self.peek_raw() == Some('}') {
-                    (format!("{{{least},}}"), false)
-                } else {
-                    let most = self.count().ok_or_else(wrong)?;
-                    if most < least {
-                        return Err(InvalidPattern::new("a repetition ends before it starts"));
-                    }
-                    (format!("{{{least},{most}}}"), true)
-                }
-            }
-            _ => return Err(wrong()),
-        };
-        if self.peek_raw() != Some('}') {
-            return Err(wrong());
-        }
-        Ok((text, least, bounded))
-    }
-
-    fn count(&mut self) -> Option<u32> {
-        let mut count = self.digit(10)?;
-        while let Some(digit) = self.digit(10) {
-            count = count.checked_mul(10)?.checked_add(digit)?;
-        }
-        Some(count)
-    }
-
-    fn group(&mut self) -> Result<Atom, InvalidPattern> {
-        self.enter()?;
-        let flags = self.flags;
-        let in_look_behind = self.in_look_behind;
-        let mut atom = Atom::Single;
-        if self.peek_raw() == Some('?') {
-            self.next();
-            match self.next() {
-                Some(':') => self.push("(?:"),
-                Some('>') => self.push_fancy("(?>"),
-                Some(look @ ('=' | '!')) => {
-                    self.push_fancy(if look == '=' { "(?=" } else { "(?!" });
-                    self.in_look_behind = false;
-                    atom = Atom::Assertion;
-                }
-                Some('<') => match self.peek_raw() {
-                    Some(look @ ('=' | '!')) => {
-                        self.next();
-                        self.push_fancy(if look == '=' { "(?<=" } else { "(?<!" });
-                        self.in_look_behind = true;
-                        atom = Atom::Assertion;
-                    }
-                    _ => self.named_group()?,
-                },
-                Some(letter) => {
-                    self.at -= 1;
-                    if self.inline_flags(letter)? {
-                        self.leave();
-                        return Ok(Atom::Nothing);
-                    }
-                    self.push("(?:");
-                }
-                None => return Err(unclosed()),
-            }
-        } else {
-            self.groups.push(None);
-            self.push("(");
-        }
-        self.alternatives()?;
-        if self.next_significant() != Some(')') {
-            return Err(unclosed());
-        }
-        self.push(")");
-        self.flags = flags;
-        self.in_look_behind = in_look_behind;
-        self.leave();
-        Ok(atom)
-    }
-
-    fn named_group(&mut self) -> Result<(), InvalidPattern> {
-        let name = self.group_name()?;
-        if self.groups.iter().any(|known| known.as_ref() == Some(&name)) {
-            return Err(InvalidPattern::new(format!("two groups are named `{name}`")));
-        }
-        self.groups.push(Some(name));
-        self.push("(");
-        Ok(())
-    }
-
-    /// Reads a name and its `>`.
-    fn group_name(&mut self) -> Result<String, InvalidPattern> {
-        let mut name = String::new();
-        while let Some(next) = self.next() {
-            match next {
-                '>' if !name.is_empty() => return Ok(name),
-                letter if letter.is_ascii_alphabetic() => name.push(letter),
-                digit if digit.is_ascii_digit() && !name.is_empty() => name.push(digit),
-                _ => break,
-            }
-        }
-        Err(InvalidPattern::new("a group name is a letter, then letters and digits, then `>`"))
-    }
-
-    /// Reads `i-s)` or `i-s:` and says whether the flags hold for the rest of the group.
-    fn inline_flags(&mut self, first: char) -> Result<bool, InvalidPattern> {
-        let mut on = true;
-        loop {
-            let flags = &mut self.flags;
-            match self.chars.get(self.at).copied() {
-                Some('i') => flags.ignore_case = on,
-                Some('m') => flags.multiline = on,
-                Some('s') => flags.dotall = on,
-                Some('d') => flags.unix_lines = on,
-                Some('u') => flags.unicode_case = on,
-                Some('x') => flags.comments = on,
-                Some('U') => {
-                    flags.unicode_classes = on;
-                    flags.unicode_case = on;
-                }
-                Some('-') if on => on = false,
-                Some(end @ (')' | ':')) => {
-                    self.at += 1;
-                    self.literal = None;
-                    return Ok(end == ')');
-                }
-                _ => return Err(InvalidPattern::new(format!("unknown group `(?{first}`"))),
-            }
-            self.at += 1;
-        }
-    }
-
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         self.literal = None;
         self.out.push_str(text);
     }
 
-    fn push_fancy(&mut self, text: &str) {
+    pub(super) fn push_fancy(&mut self, text: &str) {
         self.needs_backtracking = true;
         self.push(text);
     }
@@ -561,14 +382,6 @@ impl Translator {
 }
 
 const LINE_FEEDS: [char; 5] = super::LINE_TERMINATORS;
-
-fn unclosed() -> InvalidPattern {
-    InvalidPattern::new("`(` without `)`")
-}
-
-fn unbounded() -> InvalidPattern {
-    InvalidPattern::new("a look-behind needs an obvious maximum length")
-}
 
 /// Appends a character that stands for itself, inside or outside of a class.
 pub(super) fn push_escaped(out: &mut String, found: char) {

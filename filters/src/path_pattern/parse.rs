@@ -21,15 +21,8 @@ pub(super) fn elements(text: &str) -> Result<Vec<Element>, PathProblem> {
         let start = text.len() - rest.len();
         let segment = Scan::of(rest)?;
         rest = rest.get(segment.text.len()..).unwrap_or_default();
-        let element = segment.element()?;
-        for name in element.names() {
-            // The reference gateway does not look for a `{*x}` of the same name.
-            if names.contains(name) {
-                return Err(PathProblem::SameName(name.to_string()));
-            }
-        }
-        names.extend_from_slice(element.names());
-        if matches!(element, Element::Rest(_)) {
+        let mut element = segment.element()?;
+        if let Element::Rest(name) = &mut element {
             if has_rest {
                 return Err(PathProblem::Twice);
             }
@@ -38,6 +31,13 @@ pub(super) fn elements(text: &str) -> Result<Vec<Element>, PathProblem> {
             }
             has_rest = true;
             elements.pop_if(|before| matches!(before, Element::Separator));
+            // The reference gateway takes a second `x` in `/{x}/{*x}`; the first one wins.
+            name.take_if(|name| names.contains(name));
+        } else {
+            if let Some(name) = element.names().iter().find(|name| names.contains(name)) {
+                return Err(PathProblem::SameName(name.to_string()));
+            }
+            names.extend_from_slice(element.names());
         }
         elements.push(element);
     }

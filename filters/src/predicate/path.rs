@@ -98,7 +98,9 @@ impl Predicate for Path {
             [only] => Some(only),
             _ => self.first_match(path)?,
         };
-        pattern.map_or(Ok(()), |pattern| pattern.capture(path, into))
+        let Some(pattern) = pattern else { return Ok(()) };
+        into.set_path_pattern(pattern.shared());
+        pattern.capture(path, into)
     }
 
     fn variables(&self) -> Vec<&str> {

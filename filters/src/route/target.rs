@@ -234,8 +234,18 @@ impl<'a> Uri<'a> {
     }
 
     /// The text with the default port, where the reference gateway adds one: if the scheme starts
-    /// with `http` in lower case.
+    /// with `http` in lower case, and without user information, which may be a password.
     fn shown(&self) -> String {
+        let text = self.with_port();
+        let authority =
+            self.text.get(..self.authority_end).and_then(|start| start.split_once("//"));
+        match authority.and_then(|(_, authority)| authority.rsplit_once('@')) {
+            Some((secret, _)) => text.replacen(&format!("//{secret}@"), "//", 1),
+            None => text,
+        }
+    }
+
+    fn with_port(&self) -> String {
         let is_defaulted = self.scheme.starts_with("http")
             && self.authority.host.is_some()
             && self.authority.port.is_none();

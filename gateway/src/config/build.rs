@@ -8,8 +8,9 @@ use tollgate_filters::{
     TargetKind, UnitSettings, filter, predicate,
 };
 
+use super::context::Context;
+use super::findings::Found;
 use super::names::kebab;
-use super::reader::{Context, Found};
 use super::routes::{Definition, Unit, UnitKind, unresolved_problem};
 use super::settings::{Settings, Units};
 
@@ -45,9 +46,11 @@ impl<'b, 'a> Builder<'b, 'a> {
         }
     }
 
-    /// Builds one route. `position` counts from 1. `None` if it is switched off or refused.
+    /// Builds one route. `None` if it is switched off or refused.
     pub(super) fn route(&mut self, definition: Definition, id: &Arc<str>) -> Option<Route> {
-        if !definition.enabled {
+        // What is refused already is not worth building once there is enough to tell.
+        let enough = self.context.problems.borrow().is_full(Severity::Error);
+        if !definition.enabled || enough {
             return None;
         }
         self.take_id(&definition, id);
@@ -118,7 +121,10 @@ impl<'b, 'a> Builder<'b, 'a> {
                 }
             }
         }
-        self.context.problems.borrow_mut().extend(found);
+        let mut problems = self.context.problems.borrow_mut();
+        for one in found {
+            problems.push(one);
+        }
     }
 
     fn note_default_problems(&mut self, found: Vec<Found>) {
@@ -159,14 +165,14 @@ fn has_errors(found: &[Found]) -> bool {
 /// One route while it is built.
 struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
-    units: &'b Units,
+    told: &'b Units,
     id: &'b Arc<str>,
     found: Vec<Found>,
 }
 
 impl<'b, 'a> Attempt<'b, 'a> {
     fn new(context: &'b Context<'a>, settings: &'b Settings, id: &'b Arc<str>) -> Self {
-        Self { context, units: &settings.units, id, found: Vec::new() }
+        Self { context, told: &settings.units, id, found: Vec::new() }
     }
 
     fn tell(&mut self, severity: Severity, problem: Invalid) {
@@ -176,23 +182,23 @@ impl<'b, 'a> Attempt<'b, 'a> {
     fn predicates(&mut self, units: &[Unit]) -> Vec<Box<dyn Predicate>> {
         let build =
             |unit: &Unit, settings: &mut UnitSettings<'_>| predicate::build(&unit.entry, settings);
-        self.build(UnitKind::Predicate, units, &[], build)
+        self.units(UnitKind::Predicate, units, &[], build)
     }
 
     fn filters(&mut self, units: &[Unit], variables: &[String]) -> Vec<Box<dyn Filter>> {
         let build =
             |unit: &Unit, settings: &mut UnitSettings<'_>| filter::build(&unit.entry, settings);
-        self.build(UnitKind::Filter, units, variables, build)
+        self.units(UnitKind::Filter, units, variables, build)
     }
 
-    fn build<T>(
+    fn units<T>(
         &mut self,
         kind: UnitKind,
         units: &[Unit],
         variables: &[String],
         build: impl Fn(&Unit, &mut UnitSettings<'_>) -> Result<T, Invalid>,
     ) -> Vec<T> {
-        let mut built = Vec::with_capacity(units.len());
+        let mut ready = Vec::with_capacity(units.len());
         for unit in units {
             if self.refused(kind, unit) {
                 continue;
@@ -200,29 +206,33 @@ impl<'b, 'a> Attempt<'b, 'a> {
             let mut settings = UnitSettings {
                 strict: self.context.strict,
                 variables,
-                host_include_port: self.units.host_include_port,
-                optional_trailing_slash: self.units.optional_trailing_slash,
-                base_path: &self.units.base_path,
-                original_status_header: self.units.original_status_header.as_deref(),
+                host_include_port: self.told.host_include_port,
+                optional_trailing_slash: self.told.optional_trailing_slash,
+                base_path: &self.told.base_path,
+                original_status_header: self.told.original_status_header.as_deref(),
                 ..UnitSettings::native(self.id)
             };
             let outcome = build(unit, &mut settings);
             for (severity, problem) in settings.warnings {
-                self.tell(severity, problem.or_at(unit.entry.span));
+                // A placeholder that nothing knows is told as such, not as a variable as well.
+                let variable = |name: &String| problem.message.contains(&format!("{{{name}}}"));
+                if !unit.unresolved.iter().any(variable) {
+                    self.tell(severity, problem.or_at(unit.entry.span));
+                }
             }
             match outcome {
-                Ok(one) => built.push(one),
+                Ok(one) => ready.push(one),
                 Err(problem) => self.tell(Severity::Error, problem.or_at(unit.entry.span)),
             }
         }
-        built
+        ready
     }
 
     /// Whether a unit is not even tried: it is switched off, or a placeholder in it is unknown.
     fn refused(&mut self, kind: UnitKind, unit: &Unit) -> bool {
         let off = match kind {
-            UnitKind::Predicate => &self.units.predicates_off,
-            UnitKind::Filter => &self.units.filters_off,
+            UnitKind::Predicate => &self.told.predicates_off,
+            UnitKind::Filter => &self.told.filters_off,
         };
         let noun = kind.noun();
         let name = kebab(&unit.entry.name);

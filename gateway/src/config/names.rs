@@ -2,8 +2,10 @@
 
 /// Whether two names are the same without case, `-` and `_` (`predicates.md` 1.3).
 pub(super) fn relaxed_equal(left: &str, right: &str) -> bool {
-    fn letters(text: &str) -> impl Iterator<Item = char> {
-        text.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase)
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes()
+            .filter(|byte| !matches!(byte, b'-' | b'_'))
+            .map(|byte| byte.to_ascii_lowercase())
     }
     left == right || letters(left).eq(letters(right))
 }

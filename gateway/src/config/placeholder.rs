@@ -1,6 +1,9 @@
 //! `${name:default}` in values (`predicates.md` 1.5).
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::source::Source;
 use super::tree::{Kind, Node};
@@ -11,6 +14,8 @@ pub(super) struct Properties<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
     /// The documents that apply, the later one first.
     pub(super) documents: Vec<&'a Node<'a>>,
+    /// Built when a placeholder asks the file.
+    index: OnceCell<Index>,
 }
 
 impl std::fmt::Debug for Properties<'_> {
@@ -39,61 +44,99 @@ pub(super) enum Unresolvable {
 /// Longest text that placeholders may grow into.
 const LONGEST: usize = 1 << 20;
 
-impl Properties<'_> {
+/// How many characters are looked at to fill one value.
+const MOST_WORK: usize = 1 << 24;
+
+/// How deep placeholders may stand in placeholders and in their values.
+const DEEPEST: usize = 64;
+
+impl<'a> Properties<'a> {
+    pub(super) fn new(
+        source: &'a Source<'a>,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+        documents: Vec<&'a Node<'a>>,
+    ) -> Self {
+        Self { source, environment, documents, index: OnceCell::new() }
+    }
+
     /// Fills in the placeholders of `text`.
     pub(super) fn resolve<'t>(&self, text: Cow<'t, str>) -> Result<Resolved<'t>, Unresolvable> {
         if !text.contains("${") {
             return Ok(Resolved { text, unresolved: Vec::new() });
         }
         let mut work =
-            Work { properties: self, open: Vec::new(), unresolved: Vec::new(), steps: 0 };
+            Work { properties: self, open: Vec::new(), unresolved: Vec::new(), depth: 0, spent: 0 };
         let text = Cow::Owned(work.fill(&text)?);
         Ok(Resolved { text, unresolved: work.unresolved })
     }
 
     fn lookup(&self, name: &str) -> Option<String> {
-        environment_names(name).into_iter().find_map(|name| (self.environment)(&name)).or_else(
-            || {
-                let find =
-                    |exact| self.documents.iter().find_map(|root| self.find(root, name, exact));
-                find(true).or_else(|| (!name.contains(char::is_uppercase)).then(|| find(false))?)
-            },
-        )
+        let given = environment_names(name).into_iter().find_map(|name| (self.environment)(&name));
+        given.or_else(|| {
+            let index = self.index.get_or_init(|| Index::of(self.source, &self.documents));
+            index.find(name).map(ToString::to_string)
+        })
+    }
+}
+
+/// The text of every scalar of the file by its path.
+#[derive(Debug, Default)]
+struct Index {
+    written: HashMap<String, Rc<str>>,
+    /// Paths with a dash, without it.
+    dashless: HashMap<String, Rc<str>>,
+}
+
+impl Index {
+    fn of(source: &Source<'_>, documents: &[&Node<'_>]) -> Self {
+        let mut index = Self::default();
+        for document in documents {
+            index.add(source, String::new(), document);
+        }
+        index
     }
 
-    /// The scalar under the path `rest`, with dashes of the file's keys counted or left out.
-    fn find(&self, node: &Node<'_>, rest: &str, exact: bool) -> Option<String> {
+    /// A name is found as it is written, and one in lower case also without dashes.
+    fn find(&self, name: &str) -> Option<&Rc<str>> {
+        self.written.get(name).or_else(|| self.dashless.get(name))
+    }
+
+    fn add(&mut self, source: &Source<'_>, path: String, node: &Node<'_>) {
+        if path.len() > LONGEST_PATH {
+            return;
+        }
         match &node.kind {
             Kind::Plain | Kind::Text(_) => {
-                let typed = rest.is_empty().then(|| scalar(node, self.source))?;
-                typed.map(Cow::into_owned)
+                let Some(typed) = node.typed(source) else { return };
+                let text: Rc<str> = Rc::from(&*typed.text());
+                if path.contains('-') {
+                    let dashless = path.replace('-', "");
+                    self.dashless.entry(dashless).or_insert_with(|| Rc::clone(&text));
+                }
+                self.written.entry(path).or_insert(text);
             }
             Kind::List(items) => {
-                let (index, behind) = rest.strip_prefix('[')?.split_once(']')?;
-                let item = items.get(index.parse::<usize>().ok()?)?;
-                self.find(item, behind.strip_prefix('.').unwrap_or(behind), exact)
+                for (at, item) in items.iter().enumerate() {
+                    self.add(source, format!("{path}[{at}]"), item);
+                }
             }
-            Kind::Map(entries) => entries.iter().find_map(|entry| {
-                let key: Cow<'_, str> = if exact {
-                    Cow::Borrowed(&*entry.key)
-                } else {
-                    entry.key.replace('-', "").into()
-                };
-                let behind = match rest.strip_prefix('[') {
-                    Some(inner) => inner.strip_prefix(&*key)?.strip_prefix(']')?,
-                    None => rest.strip_prefix(&*key)?,
-                };
-                let inner = behind.strip_prefix('.').unwrap_or(behind);
-                let whole = behind.is_empty() || behind.starts_with(['.', '[']);
-                whole.then(|| self.find(&entry.value, inner, exact))?
-            }),
+            Kind::Map(entries) => {
+                for entry in entries {
+                    let key = &entry.key;
+                    let inner = match (path.is_empty(), entry.bracketed) {
+                        (_, true) => format!("{path}[{key}]"),
+                        (true, false) => key.to_string(),
+                        (false, false) => format!("{path}.{key}"),
+                    };
+                    self.add(source, inner, &entry.value);
+                }
+            }
         }
     }
 }
 
-fn scalar<'t>(node: &'t Node<'_>, source: &'t Source<'_>) -> Option<Cow<'t, str>> {
-    node.typed(source).map(super::tree::Typed::text)
-}
+/// A longer name is no property.
+const LONGEST_PATH: usize = 256;
 
 /// The names under which the environment may know a property.
 fn environment_names(name: &str) -> Vec<String> {
@@ -112,7 +155,8 @@ struct Work<'a> {
     /// Names whose values are being filled in.
     open: Vec<String>,
     unresolved: Vec<String>,
-    steps: usize,
+    depth: usize,
+    spent: usize,
 }
 
 impl Work<'_> {
@@ -120,7 +164,9 @@ impl Work<'_> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("${") {
-            let Some((inner, after)) = split_closing(behind) else {
+            let closing = split_closing(behind);
+            self.spend(closing.map_or(behind.len(), |(inner, _)| inner.len()))?;
+            let Some((inner, after)) = closing else {
                 out.push_str(before);
                 out.push_str("${");
                 rest = behind;
@@ -135,17 +181,30 @@ impl Work<'_> {
             out.push_str(before);
             out.push_str(&self.value(inner)?);
             rest = after;
-            self.steps += 1;
-            if self.steps > LONGEST || out.len() > LONGEST {
-                return Err(Unresolvable::TooLarge);
-            }
+            self.spend(out.len().saturating_sub(LONGEST) * MOST_WORK)?;
         }
         out.push_str(rest);
         Ok(out)
     }
 
+    /// Every brace that is looked for costs the text it is looked for in.
+    fn spend(&mut self, work: usize) -> Result<(), Unresolvable> {
+        self.spent = self.spent.saturating_add(work).saturating_add(1);
+        if self.spent > MOST_WORK { Err(Unresolvable::TooLarge) } else { Ok(()) }
+    }
+
     /// The value of what stands between the braces.
     fn value(&mut self, inner: &str) -> Result<String, Unresolvable> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Unresolvable::TooLarge);
+        }
+        let value = self.value_of(inner);
+        self.depth -= 1;
+        value
+    }
+
+    fn value_of(&mut self, inner: &str) -> Result<String, Unresolvable> {
         let (written, default) = split_default(inner);
         let name = if written.contains("${") { self.fill(&written)? } else { written };
         if self.open.contains(&name) {
@@ -155,23 +214,23 @@ impl Work<'_> {
             if !found.contains("${") {
                 return Ok(found);
             }
-            if self.open.len() > 64 {
-                return Err(Unresolvable::TooLarge);
-            }
             self.open.push(name);
             let filled = self.fill(&found);
             self.open.pop();
             return filled;
         }
-        match default {
-            Some(default) => self.fill(default),
-            None => {
-                self.unresolved.push(name);
-                Ok(format!("${{{inner}}}"))
-            }
+        if let Some(default) = default {
+            return self.fill(default);
         }
+        if self.unresolved.len() < MOST_UNRESOLVED && !self.unresolved.contains(&name) {
+            self.unresolved.push(name);
+        }
+        Ok(format!("${{{inner}}}"))
     }
 }
+
+/// How many unknown names of one value are told.
+const MOST_UNRESOLVED: usize = 10;
 
 /// Splits behind a `${` at the brace that closes it; braces within count.
 fn split_closing(text: &str) -> Option<(&str, &str)> {

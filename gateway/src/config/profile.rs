@@ -2,7 +2,8 @@
 
 use tollgate_filters::Invalid;
 
-use super::reader::{Context, Section};
+use super::context::Context;
+use super::reader::Section;
 use super::tree::Node;
 
 /// The documents that apply, in the order of the file.
@@ -28,13 +29,12 @@ pub(super) fn active<'a>(context: &Context<'a>, documents: &[&'a Node<'a>]) -> V
 fn condition(context: &Context<'_>, document: &Node<'_>) -> Option<Vec<Expression>> {
     let root = Section::root(context, std::slice::from_ref(&document));
     let spring = root.section("spring")?;
-    if let Some(item) = spring.item("profiles") {
-        if item.value(context).is_some() {
-            let problem =
-                Invalid::new("obsolete-key", "`spring.profiles` no longer selects a document")
-                    .with_help("write `spring.config.activate.on-profile`");
-            context.error(problem.or_at(item.span()));
-        }
+    let obsolete = spring.item("profiles").filter(|item| item.value(context).is_some());
+    if let Some(item) = obsolete {
+        let message = "`spring.profiles` no longer selects a document";
+        let problem = Invalid::new("obsolete-key", message)
+            .with_help("write `spring.config.activate.on-profile`");
+        context.error(problem.or_at(item.span()));
     }
     let activate = spring.section("config")?.section("activate")?;
     let platform = activate.value("on-cloud-platform");
@@ -45,15 +45,14 @@ fn condition(context: &Context<'_>, document: &Node<'_>) -> Option<Vec<Expressio
     for item in items {
         let Some(value) = item.value(context) else { continue };
         let text = value.text();
-        match Expression::parse(&text) {
-            Some(expression) => any.push(expression),
-            None => {
-                let message = format!("`{text}` is not a profile expression");
-                let help = "combine names with `!`, `&` and `|`; mixed ones need parentheses";
-                let problem = Invalid::new("invalid-profile", message).with_help(help);
-                context.error(problem.or_at(value.span));
-            }
+        if let Some(expression) = Expression::parse(&text) {
+            any.push(expression);
+            continue;
         }
+        let message = format!("`{text}` is not a profile expression");
+        let help = "combine names with `!`, `&` and `|`; mixed ones need parentheses";
+        let problem = Invalid::new("invalid-profile", message).with_help(help);
+        context.error(problem.or_at(value.span));
     }
     Some(if elsewhere { Vec::new() } else { any })
 }
@@ -77,7 +76,7 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     let mut at = 0;
     while let Some(name) = names.get(at).cloned() {
         for member in groups.texts(name).unwrap_or_default() {
-            if !names.contains(&member) {
+            if !names.contains(&member) && names.len() < MOST_PROFILES {
                 names.push(member);
             }
         }
@@ -85,6 +84,9 @@ fn profiles(context: &Context<'_>, base: &[&Node<'_>]) -> Vec<String> {
     }
     names
 }
+
+/// How many profiles may be active, the members of groups included.
+const MOST_PROFILES: usize = 1000;
 
 fn pieces(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()

@@ -5,123 +5,14 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use tollgate_filters::{Invalid, Severity, Span};
 
+use super::context::{Context, Value, pieces};
+use super::later::{SPRING_CLOUD_GATEWAY, is_later};
 use super::names::{relaxed_equal, suggestion};
-use super::placeholder::{Properties, Unresolvable};
-use super::source::Source;
-use super::tree::{Entry, Kind, Node, Typed};
-
-/// What reading a file needs everywhere: its text, its flavour, and a place for problems.
-#[derive(Debug)]
-pub(super) struct Context<'a> {
-    pub(super) source: &'a Source<'a>,
-    /// Whether what nobody reads is an error.
-    pub(super) strict: bool,
-    pub(super) properties: Properties<'a>,
-    pub(super) problems: RefCell<Vec<Found>>,
-    /// Keys that nobody read, of files that are not strict.
-    pub(super) ignored: RefCell<Vec<(String, Span)>>,
-}
-
-/// A problem on its way to the report.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) severity: Severity,
-    pub(super) problem: Invalid,
-    pub(super) route: Option<Arc<str>>,
-}
-
-/// A scalar as it is used: with its placeholders filled in.
-#[derive(Debug, Clone)]
-pub(super) struct Value<'a> {
-    pub(super) typed: Typed<'a>,
-    pub(super) span: Span,
-    /// Where the text begins in the file, if it stands there character by character.
-    pub(super) offset: Option<usize>,
-    /// Placeholders that nothing knows.
-    pub(super) unresolved: Vec<String>,
-}
-
-impl<'a> Value<'a> {
-    /// The value as text.
-    pub(super) fn text(&self) -> Cow<'a, str> {
-        self.typed.clone().text()
-    }
-
-    /// A part of the value; `text` must come from [`Value::text`].
-    pub(super) fn piece(&self, at: usize, text: &str) -> Value<'a> {
-        let offset = self.offset.map(|start| start + at);
-        Value {
-            typed: Typed::Text(Cow::Owned(text.to_owned())),
-            span: offset.map_or(self.span, |start| Span::new(start, start + text.len())),
-            offset,
-            unresolved: self.unresolved.clone(),
-        }
-    }
-}
-
-impl<'a> Context<'a> {
-    pub(super) fn error(&self, problem: Invalid) {
-        self.report(Severity::Error, problem);
-    }
-
-    pub(super) fn warn(&self, problem: Invalid) {
-        self.report(Severity::Warning, problem);
-    }
-
-    fn report(&self, severity: Severity, problem: Invalid) {
-        self.problems.borrow_mut().push(Found { severity, problem, route: None });
-    }
-
-    /// An error in strict files, a warning in others.
-    pub(super) fn complain(&self, problem: Invalid) {
-        if self.strict { self.error(problem) } else { self.warn(problem) }
-    }
-
-    /// The value of a scalar node; `None` for a list or a mapping.
-    pub(super) fn value(&self, node: &Node<'a>) -> Option<Value<'a>> {
-        let span = node.span();
-        let typed = node.typed(self.source)?;
-        let slice = self.source.slice(span);
-        let (Typed::Text(text), true) = (&typed, slice.contains("${")) else {
-            let offset = match &typed {
-                Typed::Text(text) if *text == slice => Some(span.start),
-                Typed::Text(text) if slice.get(1..slice.len().saturating_sub(1)) == Some(text) => {
-                    Some(span.start + 1)
-                }
-                _ => None,
-            };
-            return Some(Value { typed, span, offset, unresolved: Vec::new() });
-        };
-        let text = text.clone();
-        match self.properties.resolve(text.clone()) {
-            Ok(resolved) => Some(Value {
-                offset: (resolved.text == text).then_some(span.start),
-                typed: Typed::Text(resolved.text),
-                span,
-                unresolved: resolved.unresolved,
-            }),
-            Err(why) => {
-                self.error(circle(&why).or_at(span));
-                Some(Value { typed, span, offset: None, unresolved: Vec::new() })
-            }
-        }
-    }
-}
-
-fn circle(why: &Unresolvable) -> Invalid {
-    match why {
-        Unresolvable::Circle(name) => {
-            Invalid::new("placeholder-circle", format!("`${{{name}}}` refers to itself"))
-        }
-        Unresolvable::TooLarge => {
-            Invalid::new("placeholder-circle", "placeholders grow beyond 1 MiB")
-        }
-    }
-}
+use super::tree::{Entry, Kind, Node};
 
 /// What stands under one name: one node, or several for the same thing.
 #[derive(Debug, Clone)]
@@ -178,6 +69,8 @@ pub(super) struct Section<'c, 'a> {
     pub(super) path: String,
     parts: Vec<Part<'a>>,
     span: Span,
+    /// Whether what nobody reads is an error.
+    strict: bool,
     /// Names that were asked for.
     known: RefCell<Vec<Cow<'static, str>>>,
 }
@@ -189,7 +82,8 @@ impl<'c, 'a> Section<'c, 'a> {
         parts: Vec<Part<'a>>,
         span: Span,
     ) -> Self {
-        Self { context, path, parts, span, known: RefCell::default() }
+        let strict = context.strict;
+        Self { context, path, parts, span, strict, known: RefCell::default() }
     }
 
     /// The section at the root of documents, the winning one first.
@@ -199,6 +93,17 @@ impl<'c, 'a> Section<'c, 'a> {
             Kind::Plain | Kind::Text(_) | Kind::List(_) => None,
         });
         Self::new(context, String::new(), parts.collect(), Span::default())
+    }
+
+    /// The section as part of a native file, whatever the file is.
+    pub(super) fn strictly(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// An error in strict sections, a warning in others.
+    fn complain(&self, problem: Invalid) {
+        if self.strict { self.context.error(problem) } else { self.context.warn(problem) }
     }
 
     /// Both sections as one; what stands in this one wins within a document.
@@ -245,22 +150,26 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Two values for one name in one document: YAML refuses the same spelling twice, and strict
     /// files refuse two spellings as well.
     fn refuse_repeated(&self, name: &str, found: &[(usize, &'a Entry<'a>)]) {
-        for (at, (rank, entry)) in found.iter().enumerate() {
-            let is_map = |entry: &Entry<'_>| matches!(entry.value.kind, Kind::Map(_));
-            let earlier = found.iter().take(at).find(|(other_rank, other)| {
-                rank == other_rank && !(is_map(other) && is_map(entry))
-            });
-            if let (Some((_, other)), true) = (earlier, self.context.strict) {
-                let (first, second) =
-                    (other.span().min(entry.span()), other.span().max(entry.span()));
-                let line = self.context.source.lines.line(first.start);
-                self.context.error(
-                    Invalid::new(
-                        "duplicate-key",
-                        format!("`{}` is given twice, first on line {line}", self.name_of(name)),
-                    )
-                    .or_at(second),
-                );
+        if !self.strict {
+            return;
+        }
+        let is_map = |entry: &Entry<'_>| matches!(entry.value.kind, Kind::Map(_));
+        let mut first: Option<(usize, &Entry<'a>)> = None;
+        let mut first_value: Option<(usize, &Entry<'a>)> = None;
+        for (rank, entry) in found {
+            let other = if is_map(entry) { first_value } else { first };
+            if let Some((_, other)) = other.filter(|(other, _)| other == rank) {
+                let (one, two) = (other.span().min(entry.span()), other.span().max(entry.span()));
+                let line = self.context.source.lines.line(one.start);
+                let name = self.name_of(name);
+                let message = format!("`{name}` is given twice, first on line {line}");
+                self.context.error(Invalid::new("duplicate-key", message).or_at(two));
+            }
+            if first.is_none_or(|(known, _)| known != *rank) {
+                first = Some((*rank, entry));
+            }
+            if !is_map(entry) {
+                first_value = Some((*rank, entry));
             }
         }
     }
@@ -268,9 +177,10 @@ impl<'c, 'a> Section<'c, 'a> {
     /// What stands under `name` in the winning document.
     pub(super) fn item(&self, name: impl Into<Cow<'static, str>>) -> Option<Item<'a>> {
         let found = self.entries(name);
-        let (winner, _) = found.first()?;
-        let winner = *winner;
-        let nodes = found.iter().filter(|(rank, _)| *rank == winner);
+        let (winner, spelling) = found.first()?;
+        // Pieces of one list have the same spelling: `routes[0].id`, `routes[0].uri`.
+        let same = |rank: &usize, entry: &Entry<'a>| rank == winner && entry.key == spelling.key;
+        let nodes = found.iter().filter(|(rank, entry)| same(rank, entry));
         Some(Item::Nodes(nodes.map(|(_, entry)| &entry.value).collect()))
     }
 
@@ -295,12 +205,13 @@ impl<'c, 'a> Section<'c, 'a> {
                             "wrong-type",
                             format!("`{}` must be a mapping", self.name_of(&name)),
                         );
-                        self.context.complain(problem.or_at(entry.value.span()));
+                        self.complain(problem.or_at(entry.value.span()));
                     }
                 }
             }
         }
-        Some(Section::new(self.context, self.name_of(&name), parts, first.span()))
+        let section = Section::new(self.context, self.name_of(&name), parts, first.span());
+        Some(Self { strict: self.strict, ..section })
     }
 
     /// The scalar under `name`. A list or mapping in its place is a problem.
@@ -322,6 +233,11 @@ impl<'c, 'a> Section<'c, 'a> {
     ) -> Option<T> {
         let value = self.value(name)?;
         self.convert(name, &value, convert)
+    }
+
+    /// The scalar under `name`, as text.
+    pub(super) fn text(&self, name: &'static str) -> Option<String> {
+        self.value(name).map(|value| value.text().into_owned())
     }
 
     /// Converts a value of this section.
@@ -364,7 +280,8 @@ impl<'c, 'a> Section<'c, 'a> {
                 Kind::Plain | Kind::Text(_) => {
                     let value = self.context.value(node)?;
                     if by_index.is_empty() {
-                        return Some(split(&value));
+                        let room = self.context.has_room(pieces(&value.text()), value.span);
+                        return Some(if room { split(&value) } else { Vec::new() });
                     }
                 }
             }
@@ -373,7 +290,7 @@ impl<'c, 'a> Section<'c, 'a> {
             let problem =
                 Invalid::new("wrong-type", format!("`{}` must be a list", self.name_of(&name)))
                     .with_help("start every element with `- `");
-            self.context.complain(problem.or_at(span));
+            self.complain(problem.or_at(span));
         }
         Some(self.elements(&name, by_index))
     }
@@ -417,10 +334,11 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Every key with what stands under it, for mappings whose keys are free.
     pub(super) fn all(&self) -> Vec<&'a Entry<'a>> {
         let mut found: Vec<&'a Entry<'a>> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for (_, entries) in &self.parts {
             for entry in *entries {
                 entry.used.set(true);
-                if !found.iter().any(|known| known.key == entry.key) {
+                if seen.insert(&*entry.key) {
                     found.push(entry);
                 }
             }
@@ -433,88 +351,31 @@ impl<'c, 'a> Section<'c, 'a> {
     /// Outside strict files, keys of other programs are only noted, and those of the gateway that
     /// nobody knows are warnings: the reference gateway ignores them silently.
     pub(super) fn finish(self) {
-        let strict = self.context.strict;
-        self.close(strict);
-    }
-
-    /// As [`Section::finish`], and what nobody read is an error in any file.
-    pub(super) fn finish_strictly(self) {
-        self.close(true);
-    }
-
-    fn close(self, strict: bool) {
         let unread = self.parts.iter().flat_map(|(_, entries)| *entries);
         for entry in unread.filter(|entry| !entry.used.get()) {
+            let severity = if self.strict { Severity::Error } else { Severity::Warning };
+            if self.context.problems.borrow().is_full(severity) {
+                self.context.problems.borrow_mut().count(severity);
+                continue;
+            }
             let name = self.name_of(&entry.key);
-            let later = later(&name);
+            let later = is_later(&name);
             let foreign = !name.starts_with(SPRING_CLOUD_GATEWAY);
-            if !strict && (foreign || later) {
+            if !self.strict && (foreign || later) {
                 self.context.ignored.borrow_mut().push((name, entry.span()));
                 continue;
             }
-            let asked = self.known.borrow();
-            let mut known: Vec<&str> = asked.iter().map(|name| &**name).collect();
-            known.dedup();
             let help = if later {
                 "Spring Cloud Gateway has this key, Tollgate does not have it yet".to_owned()
             } else {
-                suggestion(&entry.key, &known)
+                let asked = self.known.borrow();
+                suggestion(&entry.key, &asked.iter().map(|name| &**name).collect::<Vec<_>>())
             };
             let problem = Invalid::new("unknown-key", format!("unknown key `{name}`"));
-            let problem = problem.with_help(help).or_at(entry.span());
-            let severity = if strict { Severity::Error } else { Severity::Warning };
-            self.context.report(severity, problem);
+            self.complain(problem.with_help(help).or_at(entry.span()));
         }
     }
 }
-
-/// Whether a key is one of Spring Cloud Gateway's that has no effect here yet.
-fn later(name: &str) -> bool {
-    let below = name.strip_prefix(SPRING_CLOUD_GATEWAY).unwrap_or(name).trim_start_matches('.');
-    let below = below.strip_prefix("server.webflux.").unwrap_or(below);
-    LATER.iter().any(|key| {
-        let mut written = below.split('.');
-        key.split('.').all(|part| written.next().is_some_and(|name| relaxed_equal(name, part)))
-    })
-}
-
-/// The prefix of all its keys, old and new.
-pub(super) const SPRING_CLOUD_GATEWAY: &str = "spring.cloud.gateway";
-
-/// Keys of Spring Cloud Gateway (`global.md` 12) that have no effect here yet.
-const LATER: &[&str] = &[
-    "actuator",
-    "discovery",
-    "filter.local-response-cache",
-    "filter.remove-hop-by-hop.order",
-    "filter.request-rate-limiter",
-    "filter.secure-headers",
-    "function",
-    "global-filter",
-    "globalcors",
-    "handler-mapping",
-    "httpclient.compression",
-    "httpclient.max-header-size",
-    "httpclient.max-initial-line-length",
-    "httpclient.pool",
-    "httpclient.proxy",
-    "httpclient.ssl",
-    "httpclient.websocket",
-    "httpclient.wiretap",
-    "httpserver",
-    "json-to-grpc",
-    "observability",
-    "redis",
-    "redis-rate-limiter",
-    "redis-route-definition-repository",
-    "restrictive-property-accessor",
-    "route-filter-cache-enabled",
-    "route-refresh-listener",
-    "stream",
-    "streaming-media-types",
-    "version",
-    "x-forwarded.order",
-];
 
 /// Splits a list that is written as one text.
 fn split<'a>(value: &Value<'a>) -> Vec<Item<'a>> {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use tollgate_filters::Severity;
 
 use super::problem::Problem;
@@ -94,8 +94,9 @@ fn render(renderer: &Renderer, source: &Source<'_>, problem: &Problem) -> String
     // The renderer looks at every line it is given, so it gets those of the problem only.
     let (line, start, excerpt) = source.excerpt(problem.span);
     let shown = problem.span.start - start..problem.span.end.max(problem.span.start) - start;
-    let mut group = if excerpt.is_empty() && problem.span.end == 0 {
-        title.element(annotate_snippets::Origin::path(source.name))
+    let mut group = if excerpt.is_empty() || excerpt.len() > LONGEST_EXCERPT {
+        let place = Origin::path(source.name).line(problem.line).char_column(problem.column);
+        title.element(place)
     } else {
         title.element(
             Snippet::source(excerpt)
@@ -109,6 +110,9 @@ fn render(renderer: &Renderer, source: &Source<'_>, problem: &Problem) -> String
     }
     renderer.render(&[group])
 }
+
+/// A longer line helps nobody, and looking for its edges takes time.
+const LONGEST_EXCERPT: usize = 4096;
 
 /// Control characters of a hostile file must not reach a terminal.
 fn printable(text: &str) -> String {

@@ -1,12 +1,14 @@
 //! Where a file keeps routes and settings: at its root, or under Spring's prefixes.
 
-use tollgate_filters::{Invalid, Route, Severity};
+use tollgate_filters::{Invalid, Route};
 
+use super::build_routes;
+use super::context::Context;
+use super::later::SPRING_CLOUD_GATEWAY;
 use super::names::relaxed_equal;
-use super::reader::{Context, SPRING_CLOUD_GATEWAY, Section};
+use super::reader::Section;
 use super::settings::{self, Settings};
 use super::tree::{Entry, Kind, Node};
-use super::{build_routes, reader};
 
 /// Whether a file is one of Spring's: it has a `spring` root.
 pub(super) fn is_spring(documents: &[&Node<'_>]) -> bool {
@@ -43,15 +45,14 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
     let context = root.context;
     refuse_native_routes(context);
     settings::spring(&root, settings);
-    if let Some(own) = root.section("tollgate") {
+    if let Some(own) = root.section("tollgate").map(Section::strictly) {
         settings::own(&own, settings);
-        own.finish_strictly();
+        own.finish();
     }
     let mut routes = Vec::new();
     if let Some(spring) = root.section("spring") {
         if let Some(webflux) = spring.section("webflux") {
-            let path = webflux.get("base-path", |value| Ok(value.text().into_owned()));
-            settings.units.base_path = path.unwrap_or_default();
+            settings.units.base_path = webflux.text("base-path").unwrap_or_default();
             webflux.finish();
         }
         for name in ["config", "profiles"] {
@@ -130,6 +131,9 @@ fn refuse_native_routes(context: &Context<'_>) {
     }
 }
 
+/// How many names one warning lists.
+const MOST_NAMES: usize = 50;
+
 /// Tells once which keys of other programs are not looked at, and which of the gateway.
 fn tell_ignored(context: &Context<'_>) {
     let mut ignored = context.ignored.take();
@@ -144,8 +148,10 @@ fn tell_ignored(context: &Context<'_>) {
         let Some((_, span)) = keys.first() else { continue };
         let mut names: Vec<String> = keys.iter().map(|(name, _)| format!("`{name}`")).collect();
         names.dedup();
-        let problem = Invalid::new(code, format!("{what}: {}", names.join(", "))).or_at(*span);
-        let mut problems = context.problems.borrow_mut();
-        problems.push(reader::Found { severity: Severity::Warning, problem, route: None });
+        let more = names.len().saturating_sub(MOST_NAMES);
+        names.truncate(MOST_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("{what}: {}{more}", names.join(", "));
+        context.warn(Invalid::new(code, message).or_at(*span));
     }
 }

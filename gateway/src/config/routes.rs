@@ -5,8 +5,9 @@ mod unit;
 
 use tollgate_filters::{Invalid, MetadataValue, Span};
 
+use super::context::{Context, Value, pieces};
 use super::names::relaxed_equal;
-use super::reader::{Context, Item, Section, Value};
+use super::reader::{Item, Section};
 use super::tree::Kind;
 use super::values;
 
@@ -47,7 +48,7 @@ pub(super) fn definition(
     path: String,
 ) -> Option<Definition> {
     if let Some(section) = item.section(context, path) {
-        return from_section(section, item.span());
+        return Some(from_section(section, item.span()));
     }
     let Some(value) = item.value(context) else {
         let problem = Invalid::new("wrong-type", "a route is a mapping, found a list");
@@ -57,7 +58,7 @@ pub(super) fn definition(
     from_text(context, &value)
 }
 
-fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
+fn from_section(section: Section<'_, '_>, span: Span) -> Definition {
     let context = section.context;
     let id = section.value("id");
     let uri = section.value("uri");
@@ -82,7 +83,7 @@ fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
     for value in [&id, &uri].into_iter().flatten() {
         unresolved(context, value.span, &value.unresolved);
     }
-    Some(Definition {
+    Definition {
         id: id.as_ref().map(Text::of).filter(|id| !id.text.is_empty()),
         uri: uri.as_ref().map(Text::of),
         predicates,
@@ -92,7 +93,7 @@ fn from_section(section: Section<'_, '_>, span: Span) -> Option<Definition> {
         metadata,
         enabled: enabled.unwrap_or(true),
         span,
-    })
+    }
 }
 
 /// A value that Spring refuses to bind if the key has none.
@@ -123,6 +124,9 @@ fn metadata(section: &Section<'_, '_>) -> Vec<(String, MetadataValue)> {
 /// Reads a route in one text: `id=uri,predicate,predicate` (`predicates.md` 2.2).
 fn from_text(context: &Context<'_>, value: &Value<'_>) -> Option<Definition> {
     let text = value.text();
+    if !context.has_room(pieces(&text), value.span) {
+        return None;
+    }
     let malformed = || {
         Invalid::new("malformed-route", format!("`{text}` is not a route"))
             .with_help("write `id`, `uri` and `predicates`, or `id=uri,predicate,predicate`")

@@ -201,6 +201,7 @@ impl Settings {
             ("listeners", self.listeners != other.listeners),
             ("admin", self.admin != other.admin),
             ("workers", self.workers != other.workers),
+            ("access-log", self.access_log != other.access_log),
         ];
         differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -243,8 +244,8 @@ impl Default for Timeouts {
         Self {
             write: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(50),
-            stream_idle: Duration::from_secs(3600),
-            client_read: Duration::from_secs(60),
+            stream_idle: Duration::from_hours(1),
+            client_read: Duration::from_mins(1),
             client_keep_alive: Duration::from_secs(75),
         }
     }
@@ -260,7 +261,7 @@ impl Default for HttpClient {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            response_timeout: Some(Duration::from_secs(60)),
+            response_timeout: Some(Duration::from_mins(1)),
         }
     }
 }

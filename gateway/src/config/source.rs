@@ -4,30 +4,34 @@ use tollgate_filters::Span;
 
 /// Where the lines of a text begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
-    starts: Box<[usize]>,
+pub(super) struct Lines {
+    starts: Box<[u32]>,
 }
 
 impl Lines {
     /// Finds the lines of `text`.
-    pub fn of(text: &str) -> Self {
-        let behind = memchr_newlines(text).map(|at| at + 1);
-        Self { starts: std::iter::once(0).chain(behind).collect() }
+    pub(super) fn of(text: &str) -> Self {
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
+        let behind = breaks.map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX));
+        // Counted first: a file may be nothing but line breaks, and a growing list is held twice.
+        let mut starts =
+            Vec::with_capacity(memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1);
+        starts.push(0);
+        starts.extend(behind);
+        Self { starts: starts.into() }
     }
 
     /// The line, from 1, that holds the byte at `offset`.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
         self.starts.partition_point(|start| *start <= offset).max(1)
     }
 
     /// The offset of the first byte of a line, counted from 1; 0 for a line there is not.
     fn start(&self, line: usize) -> usize {
-        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0)
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        usize::try_from(start).unwrap_or(usize::MAX)
     }
-}
-
-fn memchr_newlines(text: &str) -> impl Iterator<Item = usize> {
-    text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at)
 }
 
 /// The text of a file, its name, and its lines.

@@ -66,7 +66,15 @@ pub(super) struct Entry<'t> {
     pub(super) used: Cell<bool>,
 }
 
-impl Entry<'_> {
+impl<'t> Entry<'t> {
+    /// An entry of a key that may have dots.
+    fn dotted(key: String, place: Place, value: Node<'t>) -> Self {
+        let key = Cow::Owned(key);
+        let mut entry = Self { key, bracketed: false, place, value, used: Cell::new(false) };
+        parse::take_apart(&mut entry);
+        entry
+    }
+
     /// Where the key stands.
     pub(super) fn span(&self) -> Span {
         self.place.span()
@@ -79,7 +87,22 @@ impl Entry<'_> {
     }
 }
 
+/// A text and its place.
+pub(super) type Written = (String, Span);
+
 impl<'t> Node<'t> {
+    /// A document of dotted keys and texts.
+    pub(super) fn document(pairs: Vec<(Written, Written)>) -> Self {
+        let entry = |((key, key_span), (value, span)): (Written, Written)| {
+            let place = |span: Span| Place::new(span.start, span.end);
+            let value = Self { place: place(span), kind: Kind::Text(Cow::Owned(value)) };
+            Entry::dotted(key, place(key_span), value)
+        };
+        let entries: Vec<Entry<'t>> = pairs.into_iter().map(entry).collect();
+        let kind = if entries.is_empty() { Kind::Plain } else { Kind::Map(entries) };
+        Self { place: Place::default(), kind }
+    }
+
     /// Where the node stands: for a mapping, where its first key does.
     pub(super) fn span(&self) -> Span {
         let span = self.place.span();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tollgate_filters::Invalid;
 
-use super::reader::Value;
+use super::context::Value;
 use super::tree::Typed;
 
 fn invalid(message: String) -> Invalid {
@@ -74,11 +74,11 @@ pub(super) fn port(value: &Value<'_>) -> Result<u16, Invalid> {
 
 /// Milliseconds from 1, as a bare number.
 pub(super) fn milliseconds(value: &Value<'_>) -> Result<Duration, Invalid> {
-    let number = int(value)?;
-    match u64::try_from(number) {
-        Ok(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
-        _ => Err(invalid(format!("`{number}` is not a number of milliseconds from 1"))),
-    }
+    let millis = int(value).ok().and_then(|number| u64::try_from(number).ok());
+    millis.filter(|millis| *millis > 0).map(Duration::from_millis).ok_or_else(|| {
+        invalid(format!("`{}` is not a number of milliseconds", value.text()))
+            .with_help("write milliseconds without a unit: `5000`")
+    })
 }
 
 /// A duration with a unit: `500ms`, `2s`, `1m`, `PT2S`.

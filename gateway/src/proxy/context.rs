@@ -33,6 +33,10 @@ pub struct Context {
     pub host: Option<HeaderValue>,
     /// How often an upstream was tried.
     pub attempts: u32,
+    /// The place in the upstream's list of addresses where the first attempt began.
+    pub began_at: Option<usize>,
+    /// How many of the upstream's addresses could not be connected to.
+    pub refused: usize,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -81,6 +85,8 @@ impl Context {
             peer: None,
             host: None,
             attempts: 0,
+            began_at: None,
+            refused: 0,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,

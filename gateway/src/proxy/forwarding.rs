@@ -51,16 +51,19 @@ impl Forwarding {
             (Some(trusted), Some(peer)) => full_match(trusted, &peer.to_string()),
         };
         let earlier = if is_trusted { self.trusted.as_ref() } else { None };
-        if earlier.is_none() || !self.forwarded.enabled {
-            request.remove_header(&header::FORWARDED);
+        let mut elements = Vec::new();
+        if let (Some(trusted), true) = (earlier, self.forwarded.enabled) {
+            elements = kept_elements(request, trusted);
         }
+        request.remove_header(&header::FORWARDED);
         if earlier.is_none() || !self.x_forwarded.enabled {
             drop_x_forwarded(request);
         }
         let scheme = if downstream.is_tls { "https" } else { "http" };
         let host = downstream.host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         if self.forwarded.enabled {
-            self.write_forwarded(request, downstream, scheme, host);
+            elements.push(self.own_element(downstream, scheme, host));
+            write_forwarded(request, elements);
         }
         if !self.x_forwarded.enabled {
             return;
@@ -109,28 +112,37 @@ impl Forwarding {
         }
     }
 
-    fn write_forwarded(
-        &self,
-        request: &mut RequestHeader,
-        downstream: &Downstream<'_>,
-        scheme: &str,
-        host: &str,
-    ) {
-        let mut line = format!("proto={scheme}");
+    fn own_element(&self, downstream: &Downstream<'_>, scheme: &str, host: &str) -> String {
+        let mut element = format!("proto={scheme}");
         if let (true, Some(local)) = (self.forwarded.by, downstream.local) {
-            push_pair(&mut line, "by", &local.to_string());
+            push_pair(&mut element, "by", &local.to_string());
         }
         if !host.is_empty() {
-            push_pair(&mut line, "host", host);
+            push_pair(&mut element, "host", host);
         }
         if let Some(peer) = downstream.peer {
-            push_pair(
-                &mut line,
-                "for",
-                &SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string(),
-            );
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            push_pair(&mut element, "for", &peer.to_string());
         }
-        if let Ok(value) = HeaderValue::from_str(&line) {
+        element
+    }
+}
+
+/// The elements of `Forwarded` whose `for` is a trusted address, each to become a line.
+fn kept_elements(request: &RequestHeader, trusted: &JavaPattern) -> Vec<String> {
+    let is_kept = |element: &&str| {
+        let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+        let client = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case("for"));
+        client.is_some_and(|(_, value)| full_match(trusted, value.trim()))
+    };
+    let lines = request.headers.get_all(header::FORWARDED).iter();
+    let elements = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    elements.map(str::trim).filter(is_kept).map(str::to_owned).collect()
+}
+
+fn write_forwarded(request: &mut RequestHeader, elements: Vec<String>) {
+    for element in elements {
+        if let Ok(value) = HeaderValue::from_str(&element) {
             // A head cannot be so full: the guard limits it.
             drop(request.append_header("Forwarded", value));
         }
@@ -139,7 +151,7 @@ impl Forwarding {
 
 fn push_pair(line: &mut String, key: &str, value: &str) {
     let quote = if value.contains(':') { "\"" } else { "" };
-    line.push_str(&format!(";{key}={quote}{value}{quote}"));
+    line.extend([";", key, "=", quote, value, quote]);
 }
 
 fn full_match(pattern: &JavaPattern, text: &str) -> bool {
@@ -392,5 +404,22 @@ mod tests {
             &[],
             &[("forwarded", Some("proto=http;host=myhost;for=\"10.0.0.1:80\""))],
         );
+        let trusting = Forwarding { trusted: Some(JavaPattern::new(".*").unwrap()), ..forwarding };
+        let mut head = request(
+            &[("Forwarded", "for=12.34.56.78;host=example.com;proto=https, for=23.45.67.89")],
+            "/get",
+        );
+        let downstream = Downstream {
+            peer: Some("[2001:db8:cafe::17]:80".parse().unwrap()),
+            local: None,
+            is_tls: false,
+            host: None,
+            original_targets: &[],
+        };
+        trusting.apply(&mut head, &downstream);
+        let lines: Vec<&str> =
+            head.headers.get_all("forwarded").iter().map(|line| line.to_str().unwrap()).collect();
+        let own = "proto=http;for=\"[2001:db8:cafe::17]:80\"";
+        assert_eq!(lines, ["for=12.34.56.78;host=example.com;proto=https", "for=23.45.67.89", own]);
     }
 }

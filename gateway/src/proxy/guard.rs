@@ -4,7 +4,7 @@
 //! this check closes those cases with one pass over the head as it was received. It never changes
 //! the request: what passes is routed on and forwarded byte for byte.
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use memchr::{memchr, memchr_iter, memmem};
 use percent_encoding::percent_decode;
 use pingora_http::RequestHeader;
@@ -32,7 +32,12 @@ pub fn check(
         return Err(Failure::HeadersTooLarge);
     }
     check_host(head)?;
-    check_target(head.raw_path(), policy)
+    let target = head.raw_path();
+    let for_server = target == b"*" && head.method == Method::OPTIONS;
+    if !(target.starts_with(b"/") || is_absolute(target) || for_server) {
+        return Err(Failure::BadTarget("neither a path nor a URI"));
+    }
+    check_target(target, policy)
 }
 
 fn check_raw(raw: &[u8], limits: &Limits) -> Result<(), Failure> {
@@ -123,6 +128,12 @@ fn is_host(text: &[u8]) -> bool {
     });
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(byte);
     port_is_fine && !name.is_empty() && name.iter().all(allowed)
+}
+
+/// Whether a target is a URI with an authority: `http://h/x`.
+fn is_absolute(target: &[u8]) -> bool {
+    let scheme = memmem::find(target, b"://").and_then(|end| target.get(..end));
+    scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.iter().all(u8::is_ascii_alphanumeric))
 }
 
 /// Checks a raw request target (`predicates.md` 3.7 and the dot rules).

@@ -3,7 +3,7 @@
 
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
-use tollgate_filters::Failure;
+use tollgate_filters::{Failure, Side};
 
 use super::Gateway;
 use super::context::Context;
@@ -13,10 +13,10 @@ use crate::telemetry::timer::Outcome;
 
 /// What a framework error means to the client; `None` if the client is gone.
 pub(super) fn failure_of(error: &Error) -> Option<Failure> {
-    let text = || error.etype().as_str().to_owned();
+    // The whole chain, with the peer's address: for the log, never for the client.
+    let text = || error.to_string();
     match error.esource() {
-        ErrorSource::Downstream => (*error.etype() == ErrorType::InvalidHTTPHeader)
-            .then_some(Failure::BadFraming("a header field is not allowed")),
+        ErrorSource::Downstream => client_failure(error.etype()),
         ErrorSource::Internal | ErrorSource::Unset
             if *error.etype() == ErrorType::InvalidHTTPHeader =>
         {
@@ -25,6 +25,17 @@ pub(super) fn failure_of(error: &Error) -> Option<Failure> {
         ErrorSource::Internal | ErrorSource::Unset | ErrorSource::Upstream => {
             Some(upstream_failure(error.etype(), text()))
         }
+    }
+}
+
+fn client_failure(kind: &ErrorType) -> Option<Failure> {
+    match kind.as_str() {
+        "InvalidHTTPHeader" => Some(Failure::BadFraming("a header field is not allowed")),
+        // The framework's constants for these are private.
+        "InvalidChunk" | "InvalidTrailerEnd" => {
+            Some(Failure::BadFraming("a chunk of the body is malformed"))
+        }
+        _ => None,
     }
 }
 
@@ -51,6 +62,16 @@ fn upstream_failure(kind: &ErrorType, text: String) -> Failure {
     }
 }
 
+/// Tells what the client was not told, once. What upstreams do is for those who look for it: a
+/// failing upstream must not flood the log.
+fn log(failure: &Failure, route: Option<&str>) {
+    let code = failure.code();
+    match failure.side() {
+        Side::Gateway => tracing::error!(route, code, "{failure}"),
+        Side::Upstream | Side::Client => tracing::debug!(route, code, "{failure}"),
+    }
+}
+
 impl Gateway {
     /// Writes a finished request into the access log and the route's timer.
     pub(super) fn record(&self, session: &Session, error: Option<&Error>, context: &mut Context) {
@@ -61,12 +82,19 @@ impl Gateway {
         if let (None, Some(error)) = (&context.failure, error) {
             context.failure = failure_of(error);
         }
+        if let Some(failure) = &context.failure {
+            log(failure, context.route_id());
+        }
         if let Some(plan) = context.plan() {
             let head_took =
                 context.head_ready.map_or(took, |at| at.duration_since(context.started));
-            let outcome = Outcome::new(status, context.method());
+            let mut outcome = Outcome::new(status, context.method());
+            if context.snapshot.as_ref().is_some_and(|snapshot| snapshot.settings.metrics.path_tags)
+            {
+                outcome.path = context.state.variables.path_pattern().cloned();
+            }
             if status != 0 {
-                plan.timer.record(outcome, head_took, self.shared.metrics.uptime());
+                plan.timer.record(&outcome, head_took, self.shared.metrics.uptime());
             }
         }
         let upstream_duration = context

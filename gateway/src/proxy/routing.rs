@@ -14,6 +14,7 @@ use super::context::Context;
 use super::guard;
 use crate::answer::{self, Outgoing};
 use crate::clock;
+use crate::config::TargetPolicy;
 use crate::snapshot::Snapshot;
 
 /// How often a request may be forwarded inside the gateway.
@@ -47,9 +48,11 @@ impl Gateway {
             if let Flow::Respond(answer) = route.chain.on_request(&mut exchange).await? {
                 return from_filter(*answer).map(Some);
             }
-            guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
-                Failure::Filter("a filter made a path with dot segments".to_owned())
-            })?;
+            if self.target_policy == TargetPolicy::Strict {
+                guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
+                    Failure::Filter("a filter made a path with dot segments".to_owned())
+                })?;
+            }
             match &route.target.kind {
                 TargetKind::Forward { .. } => {
                     session.req_header_mut().remove_header(&header::ORIGIN);

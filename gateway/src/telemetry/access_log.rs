@@ -50,9 +50,13 @@ pub struct Line<'a> {
 
 /// Formats lines and hands them to the writer thread.
 #[derive(Debug)]
-pub struct AccessLog {
-    shared: Option<Arc<Shared>>,
-    writer: Option<JoinHandle<()>>,
+pub struct AccessLog(Option<Running>);
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    thread: Thread,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -81,7 +85,7 @@ impl AccessLog {
             config::AccessLog::Stdout => Box::new(io::stdout()),
             config::AccessLog::Stderr => Box::new(io::stderr()),
             config::AccessLog::File(path) => Box::new(open(path)?),
-            config::AccessLog::Off => return Ok(Self { shared: None, writer: None }),
+            config::AccessLog::Off => return Ok(Self(None)),
         };
         let shared = Arc::new(Shared {
             shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
@@ -93,29 +97,37 @@ impl AccessLog {
         let writer = thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || for_writer.write_all(sink))?;
-        Ok(Self { shared: Some(shared), writer: Some(writer) })
+        let thread = writer.thread().clone();
+        Ok(Self(Some(Running { shared, thread, writer: Mutex::new(Some(writer)) })))
     }
 
     /// Adds a line.
     pub fn log(&self, line: &Line<'_>) {
-        let (Some(shared), Some(writer)) = (&self.shared, &self.writer) else { return };
-        shared.add(line, writer.thread());
+        if let Some(running) = &self.0 {
+            running.shared.add(line, &running.thread);
+        }
     }
 
     /// How many lines were lost because the output was too slow or failed.
     pub fn lost(&self) -> u64 {
-        self.shared.as_ref().map_or(0, |shared| shared.lost.load(Ordering::Relaxed))
+        self.0.as_ref().map_or(0, |running| running.shared.lost.load(Ordering::Relaxed))
+    }
+
+    /// Writes what is left; lines that come later are lost.
+    pub fn close(&self) {
+        let Some(running) = &self.0 else { return };
+        let writer = running.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        running.shared.is_closed.store(true, Ordering::Release);
+        writer.thread().unpark();
+        // A writer that panicked has nothing left to write.
+        drop(writer.join());
     }
 }
 
 impl Drop for AccessLog {
-    /// Writes what is left.
     fn drop(&mut self) {
-        let (Some(shared), Some(writer)) = (&self.shared, self.writer.take()) else { return };
-        shared.is_closed.store(true, Ordering::Release);
-        writer.thread().unpark();
-        // A writer that panicked has nothing left to write.
-        drop(writer.join());
+        self.close();
     }
 }
 
@@ -170,12 +182,18 @@ impl Shared {
                 if is_closed {
                     return;
                 }
-                thread::park_timeout(PAUSE);
+                pause();
             } else {
                 thread::park();
             }
         }
     }
+}
+
+/// Lets lines gather. Not a timed park: the next line's wake-up would end that at once.
+#[expect(clippy::disallowed_methods, reason = "the writer's own thread, not a worker")]
+fn pause() {
+    thread::sleep(PAUSE);
 }
 
 impl Line<'_> {

@@ -197,7 +197,7 @@ impl Collector for TimerCollector {
         let timers = self.0.by_route.lock().unwrap_or_else(PoisonError::into_inner);
         for (route, timer) in &*timers {
             for (outcome, series) in timer.series() {
-                let labels = labels(route, outcome, &settings.tags);
+                let labels = labels(route, &outcome, &settings.tags);
                 let mut summary = prometheus::proto::Summary::default();
                 summary.set_sample_count(series.count());
                 summary.set_sample_sum(series.total().as_secs_f64());
@@ -234,7 +234,7 @@ impl Collector for TimerCollector {
 }
 
 /// The labels of one series, sorted by name.
-fn labels(route: &RouteKey, outcome: Outcome, tags: &[(String, String)]) -> Vec<LabelPair> {
+fn labels(route: &RouteKey, outcome: &Outcome, tags: &[(String, String)]) -> Vec<LabelPair> {
     let code = outcome.status;
     let has_status = code != 0;
     let mut pairs = vec![
@@ -245,6 +245,7 @@ fn labels(route: &RouteKey, outcome: Outcome, tags: &[(String, String)]) -> Vec<
         ("routeUri".to_owned(), route.uri.clone()),
         ("status".to_owned(), status_label(code)),
     ];
+    pairs.extend(outcome.path.iter().map(|path| ("path".to_owned(), (**path).to_owned())));
     pairs.extend(tags.iter().map(|(name, value)| (name.replace('.', "_"), value.clone())));
     pairs.sort();
     pairs
@@ -289,8 +290,8 @@ mod tests {
     fn shows_the_timer_as_the_reference_gateway_does() {
         let metrics = Metrics::new().unwrap();
         let timer = metrics.timer(&"r1".into(), "http://h:80");
-        timer.record(Outcome::new(200, &Method::GET), Duration::from_millis(60), Duration::ZERO);
-        timer.record(Outcome::new(432, &Method::GET), Duration::from_millis(1), Duration::ZERO);
+        timer.record(&Outcome::new(200, &Method::GET), Duration::from_millis(60), Duration::ZERO);
+        timer.record(&Outcome::new(432, &Method::GET), Duration::from_millis(1), Duration::ZERO);
         let text = metrics.text().unwrap();
         let expected = "spring_cloud_gateway_requests_seconds_count{httpMethod=\"GET\",\
             httpStatusCode=\"200\",outcome=\"SUCCESSFUL\",routeId=\"r1\",\

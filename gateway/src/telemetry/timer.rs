@@ -8,12 +8,14 @@ use arc_swap::ArcSwap;
 use http::Method;
 
 /// What tells one series of a route's timer from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Outcome {
     /// The status the client got; 0 if there was none.
     pub status: u16,
     /// The method, [`METHODS`] or `OTHER`.
     pub method: &'static str,
+    /// The `Path` pattern that fits, if the file asks for it (`metrics.path-tags.enabled`).
+    pub path: Option<Arc<str>>,
 }
 
 /// The methods that have a series of their own.
@@ -32,7 +34,7 @@ impl Outcome {
     /// Nothing a client makes up becomes a label: methods outside the eight are `OTHER`.
     pub fn new(status: u16, method: &Method) -> Self {
         let known = METHODS.iter().find(|(known, _)| known == method);
-        Self { status, method: known.map_or("OTHER", |(_, name)| name) }
+        Self { status, method: known.map_or("OTHER", |(_, name)| name), path: None }
     }
 }
 
@@ -98,22 +100,22 @@ pub struct RouteTimer {
 
 impl RouteTimer {
     /// Counts one request that took `took` and ended `uptime` after the start of the process.
-    pub fn record(&self, outcome: Outcome, took: Duration, uptime: Duration) {
+    pub fn record(&self, outcome: &Outcome, took: Duration, uptime: Duration) {
         let window = uptime.as_secs() / WINDOW.as_secs();
         let known = self.series.load();
-        if let Some((_, series)) = known.iter().find(|(known, _)| *known == outcome) {
+        if let Some((_, series)) = known.iter().find(|(known, _)| known == outcome) {
             return series.record(took, window);
         }
         drop(known);
         self.series.rcu(|known| {
             let mut grown = Known::clone(known);
-            if !grown.iter().any(|(known, _)| *known == outcome) {
-                grown.push((outcome, Arc::default()));
+            if !grown.iter().any(|(known, _)| known == outcome) {
+                grown.push((outcome.clone(), Arc::default()));
             }
             grown
         });
         let known = self.series.load();
-        if let Some((_, series)) = known.iter().find(|(known, _)| *known == outcome) {
+        if let Some((_, series)) = known.iter().find(|(known, _)| known == outcome) {
             series.record(took, window);
         }
     }
@@ -134,9 +136,9 @@ mod tests {
     fn counts_by_outcome() {
         let timer = RouteTimer::default();
         let fine = Outcome::new(200, &Method::GET);
-        timer.record(fine, SECOND, SECOND);
-        timer.record(fine, 2 * SECOND, SECOND);
-        timer.record(Outcome::new(404, &Method::from_bytes(b"BREW").unwrap()), SECOND, SECOND);
+        timer.record(&fine, SECOND, SECOND);
+        timer.record(&fine, 2 * SECOND, SECOND);
+        timer.record(&Outcome::new(404, &Method::from_bytes(b"BREW").unwrap()), SECOND, SECOND);
         let series = timer.series();
         assert_eq!(series.len(), 2);
         assert_eq!((series[0].1.count(), series[0].1.total()), (2, 3 * SECOND));
@@ -147,8 +149,8 @@ mod tests {
     fn forgets_the_longest_after_two_windows() {
         let timer = RouteTimer::default();
         let fine = Outcome::new(200, &Method::GET);
-        timer.record(fine, 5 * SECOND, SECOND);
-        timer.record(fine, 2 * SECOND, 70 * SECOND);
+        timer.record(&fine, 5 * SECOND, SECOND);
+        timer.record(&fine, 2 * SECOND, 70 * SECOND);
         let longest = |uptime| timer.series()[0].1.longest(uptime);
         assert_eq!(longest(70 * SECOND), 5 * SECOND);
         assert_eq!(longest(130 * SECOND), 2 * SECOND);

@@ -1,39 +1,52 @@
 //! The free values of a route, with their types (`predicates.md` 2.1).
 
+use std::collections::HashMap;
+
 use tollgate_filters::MetadataValue;
 
-use crate::config::reader::Context;
+use crate::config::context::Context;
 use crate::config::tree::{Entry, Kind, Node, Typed};
 
 /// The pairs of mappings that belong together, the winning one first.
 pub(super) fn of(context: &Context<'_>, nodes: &[&Node<'_>]) -> Vec<(String, MetadataValue)> {
-    let mut pairs = Vec::new();
+    let mut pairs = Pairs::default();
     for node in nodes {
         if let Kind::Map(entries) = &node.kind {
-            entries.iter().for_each(|entry| add(context, &mut pairs, entry));
+            pairs.add(context, entries);
         }
     }
-    pairs
+    pairs.into_values(context)
 }
 
-/// Adds one pair; two mappings of one name, as dotted keys make them, become one.
-fn add(context: &Context<'_>, pairs: &mut Vec<(String, MetadataValue)>, entry: &Entry<'_>) {
-    let key = key(context, entry);
-    let value = value(context, &entry.value);
-    match pairs.iter_mut().find(|(known, _)| *known == key) {
-        None => pairs.push((key, value)),
-        Some((_, known)) => merge(known, value),
-    }
+/// Keys in the order they are written, each with everything that stands under it: dotted keys
+/// write one mapping in pieces.
+#[derive(Default)]
+struct Pairs<'a> {
+    found: Vec<(String, Vec<&'a Node<'a>>)>,
+    places: HashMap<String, usize>,
 }
 
-fn merge(known: &mut MetadataValue, more: MetadataValue) {
-    if let (MetadataValue::Map(known), MetadataValue::Map(more)) = (known, more) {
-        for (key, value) in more {
-            match known.iter_mut().find(|(other, _)| *other == key) {
-                None => known.push((key, value)),
-                Some((_, other)) => merge(other, value),
+impl<'a> Pairs<'a> {
+    fn add(&mut self, context: &Context<'_>, entries: &'a [Entry<'a>]) {
+        for entry in entries {
+            let key = key(context, entry);
+            let place = *self.places.entry(key.clone()).or_insert(self.found.len());
+            match self.found.get_mut(place) {
+                Some((_, nodes)) => nodes.push(&entry.value),
+                None => self.found.push((key, vec![&entry.value])),
             }
         }
+    }
+
+    fn into_values(self, context: &Context<'_>) -> Vec<(String, MetadataValue)> {
+        let value = |nodes: &[&Node<'_>]| match nodes {
+            [first, _, ..] if matches!(first.kind, Kind::Map(_)) => {
+                MetadataValue::Map(of(context, nodes))
+            }
+            [first, ..] => value(context, first),
+            [] => MetadataValue::Null,
+        };
+        self.found.into_iter().map(|(key, nodes)| (key, value(&nodes))).collect()
     }
 }
 
@@ -51,11 +64,7 @@ fn value(context: &Context<'_>, node: &Node<'_>) -> MetadataValue {
         Kind::List(items) => {
             MetadataValue::List(items.iter().map(|item| value(context, item)).collect())
         }
-        Kind::Map(entries) => {
-            let mut pairs = Vec::with_capacity(entries.len());
-            entries.iter().for_each(|entry| add(context, &mut pairs, entry));
-            MetadataValue::Map(pairs)
-        }
+        Kind::Map(_) => MetadataValue::Map(of(context, &[node])),
         Kind::Plain | Kind::Text(_) => scalar(context, node),
     }
 }

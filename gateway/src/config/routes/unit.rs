@@ -3,7 +3,8 @@
 use tollgate_filters::{ArgValue, Argument, Entry, Invalid, Span};
 
 use super::has_none_of;
-use crate::config::reader::{Context, Item, Section, Value};
+use crate::config::context::{Context, Value, pieces};
+use crate::config::reader::{Item, Section};
 use crate::config::tree::{Kind, Node};
 
 /// An entry and the placeholders in it that nothing knows.
@@ -52,7 +53,7 @@ pub(in crate::config) fn units(
     for (at, item) in items.iter().enumerate() {
         let path = || format!("{}[{at}]", around.name_of(&format!("{}s", kind.noun())));
         match unit(context, kind, item, path) {
-            Ok(unit) => units.push(unit),
+            Ok(unit) => units.extend(unit),
             Err(problem) => {
                 broken.push(context.source.slice(item.span()).to_owned());
                 context.error(problem.or_at(item.span()));
@@ -62,14 +63,18 @@ pub(in crate::config) fn units(
     units
 }
 
+/// Reads one entry; `None` if the file has too many already.
 fn unit(
     context: &Context<'_>,
     kind: UnitKind,
     item: &Item<'_>,
     path: impl FnOnce() -> String,
-) -> Result<Unit, Invalid> {
+) -> Result<Option<Unit>, Invalid> {
     if let Some(value) = item.value(context) {
-        return shortcut(kind, &value);
+        if !context.has_room(pieces(&value.text()), value.span) {
+            return Ok(None);
+        }
+        return shortcut(kind, &value).map(Some);
     }
     let Some(section) = item.section(context, path()) else {
         let noun = kind.noun();
@@ -79,7 +84,7 @@ fn unit(
     if has_none_of(item, &["name", "args"]) {
         return Err(unbound(context, kind, item));
     }
-    expanded(kind, section, item.span())
+    expanded(kind, section).map(Some)
 }
 
 fn shortcut(kind: UnitKind, value: &Value<'_>) -> Result<Unit, Invalid> {
@@ -116,13 +121,10 @@ fn unbound(context: &Context<'_>, kind: UnitKind, item: &Item<'_>) -> Invalid {
     Invalid::new("wrong-type", message).with_help(help)
 }
 
-fn expanded(kind: UnitKind, section: Section<'_, '_>, span: Span) -> Result<Unit, Invalid> {
+fn expanded(kind: UnitKind, section: Section<'_, '_>) -> Result<Unit, Invalid> {
     let context = section.context;
-    let mut unresolved = Vec::new();
-    let name = section.value("name").map(|value| {
-        unresolved.extend(value.unresolved.iter().cloned());
-        value.text().into_owned()
-    });
+    let name = section.value("name");
+    let mut unresolved = name.as_ref().map(|name| name.unresolved.clone()).unwrap_or_default();
     let mut arguments = Arguments { context, found: Vec::new(), unresolved: &mut unresolved };
     for (_, entry) in section.entries("args") {
         match &entry.value.kind {
@@ -136,11 +138,12 @@ fn expanded(kind: UnitKind, section: Section<'_, '_>, span: Span) -> Result<Unit
     }
     let arguments = arguments.found;
     section.finish();
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
+    let Some(name) = name.filter(|name| !name.text().is_empty()) else {
         let message = format!("a {} without a `name`", kind.noun());
         return Err(Invalid::new("missing-name", message));
     };
-    Ok(Unit { entry: Entry { name, arguments, span }, unresolved })
+    let entry = Entry { name: name.text().into_owned(), arguments, span: name.span };
+    Ok(Unit { entry, unresolved })
 }
 
 /// The arguments of an expanded entry, flattened: nested names are joined by dots, and the
@@ -184,7 +187,8 @@ impl<'a> Arguments<'_, 'a> {
         }
         let Some((value, span)) = self.scalar(key, node) else { return };
         let same = |argument: &&mut Argument| argument.key.as_deref() == Some(path);
-        let known = self.found.iter_mut().find(same);
+        // The elements of a list come one after the other, so only the last ones are looked at.
+        let known = self.found.iter_mut().rev().take(NEIGHBOURS).find(same);
         match known.map(|argument| &mut argument.value) {
             Some(ArgValue::List(values)) => values.push(value),
             Some(ArgValue::Text(_)) | None => self.push(path, ArgValue::List(vec![value]), span),
@@ -193,6 +197,9 @@ impl<'a> Arguments<'_, 'a> {
 
     fn scalar(&mut self, key: Span, node: &Node<'a>) -> Option<(String, Span)> {
         let value = self.context.value(node)?;
+        if !self.context.has_room(1, value.span) {
+            return None;
+        }
         self.unresolved.extend(value.unresolved.iter().cloned());
         // The key belongs to the place, unless an alias brought the value from elsewhere.
         let near = key.start <= value.span.start && value.span.start < key.end + 64;
@@ -204,6 +211,9 @@ impl<'a> Arguments<'_, 'a> {
         self.found.push(Argument { key: Some(path.to_owned()), value, span });
     }
 }
+
+/// How many arguments may stand between the elements of a list that is written with indices.
+const NEIGHBOURS: usize = 64;
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }

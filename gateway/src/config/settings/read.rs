@@ -4,13 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use tollgate_filters::java_regex::JavaPattern;
 use tollgate_filters::{Invalid, filter, predicate};
 
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
+use crate::config::context::Value;
 use crate::config::names::kebab;
-use crate::config::reader::{Item, Section, Value};
+use crate::config::reader::{Item, Section};
+use crate::config::tree::Kind;
 use crate::config::values;
 
 /// Puts what is there in the place of what was.
@@ -63,7 +66,7 @@ fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let path = format!("{}[{at}]", section.name_of("listeners"));
-        let Some(one) = item.section(section.context, path) else {
+        let Some(one) = item.section(section.context, path).map(Section::strictly) else {
             let problem = Invalid::new("wrong-type", "a listener is a mapping")
                 .with_help("write `- { address: 0.0.0.0:8000 }`");
             section.context.error(problem.or_at(item.span()));
@@ -71,7 +74,7 @@ fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
         };
         let address = one.value("address");
         if address.is_none() {
-            let problem = Invalid::new("missing-key", "a listener has an `address`");
+            let problem = Invalid::new("missing-key", "a listener needs an `address`");
             section.context.error(problem.or_at(one.span()));
         }
         let converted = address.as_ref().and_then(|value| {
@@ -155,8 +158,12 @@ pub(in crate::config) fn gateway(section: &Section<'_, '_>, settings: &mut Setti
     if let Some(metrics) = section.section("metrics") {
         let into = &mut settings.metrics;
         set(&mut into.enabled, metrics.get("enabled", values::boolean));
-        set(&mut into.prefix, metrics.get("prefix", text));
+        set(&mut into.prefix, metrics.text("prefix"));
         if let Some(tags) = metrics.section("tags") {
+            // The old name of `path-tags.enabled`, in the middle of free names.
+            if let Some(path) = tags.item("path").and_then(|item| item.section(tags.context, "")) {
+                set(&mut into.path_tags, path.get("enabled", values::boolean));
+            }
             into.tags = labels(&tags);
         }
         if let Some(paths) = metrics.section("path-tags") {
@@ -171,15 +178,11 @@ pub(in crate::config) fn gateway(section: &Section<'_, '_>, settings: &mut Setti
     }
     if let Some(status) = section.section("set-status") {
         settings.units.original_status_header =
-            status.get("original-status-header-name", text).filter(|name| !name.is_empty());
+            status.text("original-status-header-name").filter(|name| !name.is_empty());
         status.finish();
     }
     predicates(section, settings);
     filters(section, settings);
-}
-
-fn text(value: &Value<'_>) -> Result<String, Invalid> {
-    Ok(value.text().into_owned())
 }
 
 /// A regular expression that is checked here; a blank one is none.
@@ -188,26 +191,25 @@ fn pattern(value: &Value<'_>) -> Result<Option<String>, Invalid> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match regex::Regex::new(&text) {
-        Ok(_) => Ok(Some(text.into_owned())),
-        Err(_) => {
-            let message = format!("`{text}` is not a regular expression");
-            let help = r"write one that an address matches as a whole: `10\.0\.0\..*`";
-            Err(Invalid::new("invalid-value", message).with_help(help))
-        }
+    if let Err(error) = JavaPattern::new(&text) {
+        let help = r"write one that an address matches as a whole: `10\.0\.0\..*`";
+        return Err(Invalid::new("invalid-value", error.to_string()).with_help(help));
     }
+    Ok(Some(text.into_owned()))
 }
 
 fn labels(section: &Section<'_, '_>) -> Vec<(String, String)> {
     let mut labels = Vec::new();
     for entry in section.all() {
-        match section.context.value(&entry.value) {
-            Some(value) => labels.push((entry.key.to_string(), value.text().into_owned())),
-            None => {
-                let what = format!("`{}` must be one value", section.name_of(&entry.key));
-                section.context.error(Invalid::new("wrong-type", what).or_at(entry.span()));
-            }
+        if entry.key == "path" && matches!(entry.value.kind, Kind::Map(_)) {
+            continue;
         }
+        let Some(value) = section.context.value(&entry.value) else {
+            let what = format!("`{}` must be one value", section.name_of(&entry.key));
+            section.context.error(Invalid::new("wrong-type", what).or_at(entry.span()));
+            continue;
+        };
+        labels.push((entry.key.to_string(), value.text().into_owned()));
     }
     labels
 }

@@ -1,0 +1,35 @@
+# Every target is a cargo line or a script in .ci; `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: run test check doc bench dist clean help
+
+run:    ## build in release, start the backends and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8080" is passed on
+	@.ci/need cargo cc cmake curl
+	cargo build --release --locked -p tollgate -p cms
+	@.ci/demo $(ARGS)
+
+test:   ## start what the tests talk to, check and test everything, count what passed, failed and was skipped
+	@.ci/need cargo cc cmake
+	@.ci/with-postgres .ci/test
+
+check:  ## formatting and lints, as the pre-commit hook does
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc:    ## the documentation of every crate, with warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+bench:  ## criterion benches; benches/README.md tells how to read them
+	@.ci/need cargo cc cmake
+	cargo bench --locked -p tollgate-benches
+
+dist:   ## the binaries as they are shipped, in target/dist
+	@.ci/need cargo cc cmake
+	cargo build --profile dist --locked -p tollgate -p cms
+
+clean:  ## remove what was built; ./data stays
+	cargo clean
+
+help:   ## this list
+	@sed -n 's/^\([a-z]*\): *## /  make \1\t/p' Makefile | expand -t 16

@@ -1,0 +1,76 @@
+//! The routes of a travel platform: each service describes its own, one table holds them all.
+
+use tollgate::builder::{InvalidRoute, RouteBuilder};
+use tollgate_filters::Route;
+
+/// Where the services listen.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Members and their login.
+    pub member: String,
+    /// Places and reservations.
+    pub reservation: String,
+    /// Travels, their regions and their plans.
+    pub planner: String,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self {
+            member: "http://localhost:8081".to_owned(),
+            reservation: "http://localhost:8082".to_owned(),
+            planner: "http://localhost:8080".to_owned(),
+        }
+    }
+}
+
+const LOGIN_PATH: &str = "/login";
+
+/// All routes.
+///
+/// # Errors
+///
+/// What is wrong with them, such as an id that two services use.
+pub fn routes(addresses: &Addresses) -> Result<Vec<Route>, Vec<InvalidRoute>> {
+    member(&addresses.member)
+        .and(reservation(&addresses.reservation))
+        .and(planner(&addresses.planner))
+        .build()
+}
+
+fn member(uri: &str) -> RouteBuilder {
+    RouteBuilder::new().route("member-service", |route| {
+        route.path(LOGIN_PATH).method("POST").filter("PrefixPath=/v1").uri(uri)
+    })
+}
+
+fn reservation(uri: &str) -> RouteBuilder {
+    RouteBuilder::new()
+        .route("places-service", |route| {
+            route.path("/place/**").method("GET").filter("PrefixPath=/v1").uri(uri)
+        })
+        .route("reservations-service", |route| {
+            route
+                .path("/reservation/**")
+                .method("GET,POST,DELETE")
+                .filter("PrefixPath=/v1")
+                .uri(uri)
+        })
+}
+
+fn planner(uri: &str) -> RouteBuilder {
+    RouteBuilder::new()
+        .route("travels-service", |route| {
+            route.path("/travels/**").method("GET,POST,DELETE").filter("PrefixPath=/v2").uri(uri)
+        })
+        .route("travel-regions-service", |route| {
+            route.path("/travel-regions/**").method("GET,POST").filter("PrefixPath=/v2").uri(uri)
+        })
+        .route("travel-plans-service", |route| {
+            route
+                .path("/travel-plans/{travelId}/plans")
+                .method("GET,POST,DELETE")
+                .filter("PrefixPath=/v2")
+                .uri(uri)
+        })
+}

@@ -1,0 +1,133 @@
+//! What a case may say, and whether it is so.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Deserialize;
+use tollgate::config::{LoadError, Loaded, Problem, load};
+use tollgate_filters::{Route, Severity};
+
+/// One file of cases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Corpus {
+    /// Where the vectors come from.
+    #[expect(dead_code, reason = "read by people")]
+    source: String,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// A file and what comes of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// Id of the vector, or a sentence.
+    pub(crate) id: String,
+    /// Name of the file. Default: `routes.yaml`.
+    name: Option<String>,
+    /// Text of the file.
+    file: String,
+    /// Variables of the environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    /// Why the outcome is not the reference gateway's. The expectation is ours.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by people")]
+    deviates: Option<String>,
+    /// All errors and warnings, in order: `error 3:5 code` or `warning 3:5 code`, and after a
+    /// colon a part of the message or of the help.
+    #[serde(default)]
+    problems: Vec<String>,
+    /// The exit code of a file that is refused.
+    #[serde(default)]
+    exit: Option<u8>,
+    /// Each route: id, order, target, then predicates and filters behind `|`, then metadata.
+    #[serde(default)]
+    routes: Option<Vec<String>>,
+    /// Parts of the text form of the settings.
+    #[serde(default)]
+    settings: Vec<String>,
+}
+
+impl Case {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let environment = |name: &str| self.environment.get(name).cloned();
+        match load(&self.file, self.name.as_deref().unwrap_or("routes.yaml"), &environment) {
+            Ok(loaded) => self.check_loaded(&loaded),
+            Err(error) => self.check_refused(&error),
+        }
+    }
+
+    fn check_loaded(&self, loaded: &Loaded) -> Result<(), String> {
+        self.check_problems(loaded.warnings.problems())?;
+        if self.exit.is_some() {
+            return Err("the file loads".to_owned());
+        }
+        if let Some(expected) = &self.routes {
+            let found: Vec<String> = loaded.routes.iter().map(line).collect();
+            if found != *expected {
+                return Err(format!("routes are {found:#?}, not {expected:#?}"));
+            }
+        }
+        let settings = format!("{:?}", loaded.settings);
+        let missing = self.settings.iter().find(|part| !settings.contains(part.as_str()));
+        match missing {
+            Some(part) => Err(format!("no `{part}` in {settings}")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_refused(&self, error: &LoadError) -> Result<(), String> {
+        let rendered = error.report().render(false);
+        self.check_problems(error.report().problems())?;
+        match self.exit {
+            Some(code) if code == error.exit_code() => Ok(()),
+            Some(code) => Err(format!("exit code {}, not {code}", error.exit_code())),
+            None if self.problems.iter().any(|problem| problem.starts_with("error")) => Ok(()),
+            None => Err(format!("the file is refused:\n{rendered}")),
+        }
+    }
+
+    fn check_problems(&self, found: &[Problem]) -> Result<(), String> {
+        let shown: Vec<String> = found.iter().map(show).collect();
+        let same = shown.len() == self.problems.len()
+            && shown.iter().zip(&self.problems).all(|(shown, expected)| is_told(shown, expected));
+        if same {
+            Ok(())
+        } else {
+            Err(format!("problems are {shown:#?}, not {:#?}", self.problems))
+        }
+    }
+}
+
+fn is_told(shown: &str, expected: &str) -> bool {
+    match expected.split_once(": ") {
+        Some((head, part)) => shown.starts_with(&format!("{head}: ")) && shown.contains(part),
+        None => shown.starts_with(&format!("{expected}: ")),
+    }
+}
+
+fn show(problem: &Problem) -> String {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let Problem { code, line, column, message, .. } = problem;
+    let route = problem.route.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
+    let help = problem.help.as_deref().unwrap_or_default();
+    format!("{severity} {line}:{column} {code}: {message}{route} ({help})")
+}
+
+fn line(route: &Route) -> String {
+    let mut out = format!("{} {} {}", route.id, route.order, route.target);
+    for predicate in &route.predicates {
+        write!(out, " | {predicate}").unwrap();
+    }
+    for step in route.chain.steps() {
+        write!(out, " | {} {}", step.order, step.filter).unwrap();
+    }
+    if !route.metadata.is_empty() {
+        write!(out, " | {:?}", route.metadata).unwrap();
+    }
+    out
+}
