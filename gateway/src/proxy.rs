@@ -187,7 +187,9 @@ impl ProxyHttp for Gateway {
         }
         context.upstream_answered();
         if head.status.as_u16() != 101 {
-            drop_hop_by_hop(head);
+            if let Some(snapshot) = &context.snapshot {
+                drop_hop_by_hop(head, &snapshot.hop_by_hop);
+            }
             let outcome = context.on_response(session.req_header_mut(), head).await;
             if let Err(failure) = outcome {
                 return Err(context.fail(failure));
@@ -317,7 +319,7 @@ fn to_origin_form(request: &mut RequestHeader) {
 }
 
 /// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
-fn drop_hop_by_hop(head: &mut ResponseHeader) {
+fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
     let nominated: Vec<HeaderName> = head
         .headers
         .get_all(header::CONNECTION)
@@ -327,18 +329,7 @@ fn drop_hop_by_hop(head: &mut ResponseHeader) {
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
         .collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
+    for name in nominated.iter().chain(listed).chain(&[header::CONNECTION, header::UPGRADE]) {
         head.remove_header(name);
     }
 }
-
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("x-application-context"),
-];

@@ -7,7 +7,7 @@ fn g10_1_the_prefix_and_tags_of_the_file_are_used() {
     let upstream = Upstream::start();
     let gateway = Gateway::with_settings(
         &upstream,
-        "metrics: { prefix: 'edge.gate.', tags: { zone: a, app.name: shop } }",
+        "metrics: { prefix: 'edge.gate.', tags: { zone: a, '[app.name]': shop } }",
     );
     gateway.send("GET /");
     let series = format!(
