@@ -277,6 +277,10 @@ impl Gateway {
         mut outgoing: answer::Outgoing,
     ) -> Result<()> {
         context.on_answer(session.req_header_mut(), &mut outgoing.head);
+        if is_short_body(session.req_header()) {
+            // The rest is read and dropped; otherwise the framework closes the connection.
+            session.as_mut().set_close_on_response_before_downstream_finish(false);
+        }
         if self.drain.is_draining() {
             session.set_keepalive(None);
         }
@@ -300,6 +304,15 @@ impl Gateway {
         context.failure = Some(failure);
         self.respond(session, context, outgoing).await
     }
+}
+
+/// Whether the rest of a refused request's body is worth reading for the sake of the connection.
+///
+/// A client that waits for `100 Continue` may never send it.
+fn is_short_body(head: &RequestHeader) -> bool {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= 64 << 10)
+        && !head.headers.contains_key(header::EXPECT)
 }
 
 /// How long the rest of a refused request's body is read before the connection is closed.

@@ -65,6 +65,18 @@ fn g8_an_answer_of_the_gateway_keeps_the_connection() {
 }
 
 #[test]
+fn a_refused_upload_that_is_long_or_not_sent_yet_ends_the_connection() {
+    let gateway = nothing_here();
+    for head in ["Content-Length: 1000000", "Content-Length: 6\nExpect: 100-continue"] {
+        let mut client = gateway.client();
+        client.start(&format!("POST /\n{head}"));
+        let answer = client.read_answer();
+        answer.check_failure(404, "ROUTE_NOT_FOUND");
+        assert_eq!(answer.header("connection"), Some("close"), "{head}");
+    }
+}
+
+#[test]
 fn g8_filters_that_change_answers_leave_the_gateways_own_alone() {
     let uri = Upstream::start().uri();
     let gateway = Gateway::start(&format!(
