@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, StatusCode, Uri, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
@@ -209,8 +209,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> FailToProxy {
         let failure = context.failure.take().or_else(|| outcome::failure_of(error));
-        let is_written =
-            session.response_written().is_some_and(|head| !head.status.is_informational());
+        let is_written = session.response_written().is_some_and(|head| is_final(head.status));
         let Some(failure) = failure else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
@@ -304,6 +303,11 @@ impl Gateway {
         context.failure = Some(failure);
         self.respond(session, context, outgoing).await
     }
+}
+
+/// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.
+fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Whether the rest of a refused request's body is worth reading for the sake of the connection.
