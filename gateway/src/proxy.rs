@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, StatusCode, Uri, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
@@ -187,7 +187,9 @@ impl ProxyHttp for Gateway {
         }
         context.upstream_answered();
         if head.status.as_u16() != 101 {
-            drop_hop_by_hop(head);
+            if let Some(snapshot) = &context.snapshot {
+                drop_hop_by_hop(head, &snapshot.hop_by_hop);
+            }
             let outcome = context.on_response(session.req_header_mut(), head).await;
             if let Err(failure) = outcome {
                 return Err(context.fail(failure));
@@ -207,8 +209,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> FailToProxy {
         let failure = context.failure.take().or_else(|| outcome::failure_of(error));
-        let is_written =
-            session.response_written().is_some_and(|head| !head.status.is_informational());
+        let is_written = session.response_written().is_some_and(|head| is_final(head.status));
         let Some(failure) = failure else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
@@ -275,6 +276,10 @@ impl Gateway {
         mut outgoing: answer::Outgoing,
     ) -> Result<()> {
         context.on_answer(session.req_header_mut(), &mut outgoing.head);
+        if is_short_body(session.req_header()) {
+            // The rest is read and dropped; otherwise the framework closes the connection.
+            session.as_mut().set_close_on_response_before_downstream_finish(false);
+        }
         if self.drain.is_draining() {
             session.set_keepalive(None);
         }
@@ -300,6 +305,20 @@ impl Gateway {
     }
 }
 
+/// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.
+fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Whether the rest of a refused request's body is worth reading for the sake of the connection.
+///
+/// A client that waits for `100 Continue` may never send it.
+fn is_short_body(head: &RequestHeader) -> bool {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= 64 << 10)
+        && !head.headers.contains_key(header::EXPECT)
+}
+
 /// How long the rest of a refused request's body is read before the connection is closed.
 const DRAIN_UNREAD_BODY: Duration = Duration::from_secs(5);
 
@@ -317,7 +336,7 @@ fn to_origin_form(request: &mut RequestHeader) {
 }
 
 /// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
-fn drop_hop_by_hop(head: &mut ResponseHeader) {
+fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
     let nominated: Vec<HeaderName> = head
         .headers
         .get_all(header::CONNECTION)
@@ -327,18 +346,7 @@ fn drop_hop_by_hop(head: &mut ResponseHeader) {
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
         .collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
+    for name in nominated.iter().chain(listed).chain(&[header::CONNECTION, header::UPGRADE]) {
         head.remove_header(name);
     }
 }
-
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("x-application-context"),
-];
