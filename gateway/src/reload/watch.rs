@@ -173,7 +173,9 @@ impl Follower {
         self.seen = Stamp::of(&self.file.path);
         let file = Arc::clone(&self.file);
         file.reload_if(|is_fine| {
-            signals.try_iter().for_each(|signal| self.hear(signal));
+            for signal in signals.try_iter() {
+                self.hear(signal);
+            }
             !self.is_written && (is_fine || self.next == Next::Nothing)
         });
     }
@@ -199,7 +201,6 @@ impl Follower {
         (self.is_written, self.next) = match event.kind {
             // Events were lost.
             _ if event.need_rescan() => whole,
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_own => whole,
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) | EventKind::Any if is_own => {
                 written
             }
@@ -218,7 +219,12 @@ impl Follower {
             {
                 return self.moved();
             }
-            EventKind::Modify(ModifyKind::Name(_)) if is_own => whole,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(_))
+                if is_own =>
+            {
+                whole
+            }
             EventKind::Create(_)
             | EventKind::Modify(ModifyKind::Name(_))
             | EventKind::Remove(_) => {
