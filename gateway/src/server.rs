@@ -248,13 +248,13 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 async fn serve_http1(server: &Server, stream: L4Stream, is_closing: &watch::Receiver<bool>) {
     let mut session = ServerSession::new_http1(Box::new(Buffered::new(stream)));
     session.set_keepalive((!*is_closing.borrow()).then_some(server.idle.as_secs().max(1)));
-    let mut reusable = server.proxy.process_new_http(session, is_closing).await;
-    while let Some((stream, settings)) = reusable.map(ReusedHttpStream::consume) {
+    let mut reused = server.proxy.process_new_http(session, is_closing).await;
+    while let Some((stream, settings)) = reused.map(ReusedHttpStream::consume) {
         let mut session = ServerSession::new_http1(stream);
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);
         }
-        reusable = server.proxy.process_new_http(session, is_closing).await;
+        reused = server.proxy.process_new_http(session, is_closing).await;
     }
 }
 
