@@ -10,9 +10,11 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::apps::{HttpServerOptions, ServerApp};
+use arc_swap::ArcSwap;
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
-use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use pingora_core::protocols::{GetSocketDigest, SocketDigest, Stream};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::drain::Drain;
 use crate::proxy::Gateway;
+use crate::snapshot::Snapshot;
 
 /// Pingora counts attempts per request, for all routes alike; each route's own number is less.
 const MAX_ATTEMPTS: usize = 64;
@@ -40,7 +43,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A bound address and the gateway that serves it.
 pub struct Listener {
     socket: StdListener,
+    front: Arc<Front>,
+}
+
+/// What serves the connections of a listener.
+struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
+    current: Arc<ArcSwap<Snapshot>>,
+    http2: bool,
 }
 
 impl std::fmt::Debug for Listener {
@@ -85,13 +95,14 @@ impl Listener {
             upstream_keepalive_pool_size: 1024,
             ..ServerConf::default()
         };
+        let current = Arc::clone(&gateway.current);
         let mut proxy = HttpProxy::new(gateway, Arc::new(configuration));
         let mut options = HttpServerOptions::default();
         options.h2c = http2;
         options.h2_idle_timeout = Some(idle);
         proxy.server_options = Some(options);
         proxy.handle_init_modules();
-        Self { socket, proxy: Arc::new(proxy) }
+        Self { socket, front: Arc::new(Front { proxy: Arc::new(proxy), current, http2 }) }
     }
 
     /// The address, with the port the system chose.
@@ -121,7 +132,7 @@ pub async fn serve(
     for listener in listeners {
         let socket = TcpListener::from_std(listener.socket)?;
         let phase = stopping.subscribe();
-        accepting.spawn(accept(socket, listener.proxy, phase, is_closing.clone()));
+        accepting.spawn(accept(socket, listener.front, phase, is_closing.clone()));
     }
     stop.await;
     drain.begin();
@@ -150,7 +161,7 @@ enum Phase {
 /// Accepts connections and owns their tasks; ends when the last one ends.
 async fn accept(
     socket: TcpListener,
-    proxy: Arc<HttpProxy<Gateway>>,
+    front: Arc<Front>,
     mut phase: watch::Receiver<Phase>,
     is_closing: watch::Receiver<bool>,
 ) {
@@ -159,7 +170,7 @@ async fn accept(
         tokio::select! {
             accepted = socket.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&proxy), is_closing.clone()));
+                    connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
                 }
                 Err(error) if is_lost_client(&error) => {}
                 Err(error) => {
@@ -172,32 +183,115 @@ async fn accept(
         }
     }
     while let Ok(Ok((stream, _))) = timeout(LAST_ACCEPTS, socket.accept()).await {
-        connections.spawn(connection(stream, Arc::clone(&proxy), is_closing.clone()));
+        connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
         if *phase.borrow() == Phase::ClosingIdle {
             break;
         }
     }
-    drop(socket);
+    for stream in still_queued(socket) {
+        connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
+    }
     // The sender lives as long as this waits.
     drop(phase.wait_for(|phase| *phase == Phase::ClosingIdle).await);
-    proxy.cleanup().await;
+    front.proxy.cleanup().await;
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
-    stream: TcpStream,
-    proxy: Arc<HttpProxy<Gateway>>,
-    is_closing: watch::Receiver<bool>,
-) {
-    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-    let mut stream = L4Stream::from(stream);
-    stream.set_socket_digest(digest);
-    if stream.set_nodelay().is_err() {
-        // The client is gone already.
+/// Closes a listener; what comes back are the connections that wait in its queue, which the system
+/// would reset.
+fn still_queued(socket: TcpListener) -> Vec<TcpStream> {
+    let mut queued = Vec::new();
+    let Ok(socket) = socket.into_std() else { return queued };
+    while let Ok((stream, _)) = socket.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        queued.extend(stream.ok());
+    }
+    queued
+}
+
+async fn connection(stream: TcpStream, front: Arc<Front>, is_closing: watch::Receiver<bool>) {
+    let (idle, read) = {
+        let timeouts = &front.current.load().settings.timeouts;
+        (timeouts.client_keep_alive, timeouts.client_read)
+    };
+    // A connection without a request is not in flight, and does not stay for ever.
+    let (mut first, mut last) = ([0], [0]);
+    let begun = tokio::select! {
+        begun = timeout(idle, stream.peek(&mut first)) => begun,
+        begun = async {
+            // A sender that is gone means the same.
+            drop(is_closing.clone().wait_for(|is_closing| *is_closing).await);
+            timeout(LAST_ACCEPTS, stream.peek(&mut last)).await
+        } => begun,
+    };
+    if !matches!(begun, Ok(Ok(1..))) || stream.set_nodelay(true).is_err() {
         return;
     }
-    proxy.process_new(Box::new(stream), &is_closing).await;
+    let is_http2 =
+        if front.http2 { timeout(read, speaks_http2(&stream)).await } else { Ok(Ok(false)) };
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    let mut l4 = L4Stream::from(stream);
+    l4.set_socket_digest(digest);
+    match is_http2 {
+        Ok(Ok(true)) => {
+            front.proxy.process_new(Box::new(l4), &is_closing).await;
+        }
+        Ok(Ok(false)) => http1(Box::new(l4), &front.proxy, read, &is_closing).await,
+        // The client is gone or silent.
+        Ok(Err(_)) | Err(_) => {}
+    }
 }
+
+/// Serves requests until the client or the gateway closes the connection.
+///
+/// Pingora would do so too, but where HTTP/2 is spoken it first waits for 24 bytes without a limit:
+/// for ever, if the whole request is shorter.
+async fn http1(
+    stream: Stream,
+    proxy: &Arc<HttpProxy<Gateway>>,
+    read: Duration,
+    is_closing: &watch::Receiver<bool>,
+) {
+    let mut session = ServerSession::new_http1(stream);
+    // Until the head is there; then the settings that the request sees hold.
+    let wait = if *is_closing.borrow() { None } else { Some(read.as_secs().max(1)) };
+    session.set_keepalive(wait);
+    session.set_read_timeout(Some(read));
+    let mut reused = proxy.process_new_http(session, is_closing).await;
+    while let Some((stream, settings)) = reused.map(ReusedHttpStream::consume) {
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        reused = proxy.process_new_http(session, is_closing).await;
+    }
+}
+
+/// What HTTP/2 begins with.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Looks at the first bytes without taking them.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut first).await?;
+        let seen = first.get(..count).unwrap_or_default();
+        if seen.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !PREFACE.starts_with(seen) {
+            return Ok(false);
+        }
+        if seen.len() == PREFACE.len() {
+            return Ok(true);
+        }
+        // Nothing tells when there is more to look at.
+        sleep_for(LOOK_AGAIN).await;
+    }
+}
+
+/// A preface that comes in pieces is rare.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 fn is_lost_client(error: &io::Error) -> bool {
     matches!(
