@@ -90,8 +90,28 @@ fn a_request_shorter_than_an_http2_preface_is_served() {
     });
 }
 
-/// Pingora reads what a refused request still sends, so that the client sees the answer; not for
-/// ever.
+#[test]
+fn a_client_that_sends_all_of_its_body_gets_the_answer_to_it() {
+    let _turn = turn::beside_others();
+    play(async {
+        let (process, _upstream) = gateway("").await;
+        let body = vec![b'x'; 20 << 20];
+        for keep in ["keep-alive", "close"] {
+            let head = format!(
+                "POST /none HTTP/1.1\r\nHost: test\r\nConnection: {keep}\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            for _ in 0..5 {
+                let mut client = saying(&process, head.as_bytes()).await;
+                soon("the body to be taken", client.send(&body)).await.expect("a gateway");
+                let answer = soon("an answer", client.answer()).await.expect("an answer");
+                assert_eq!(answer.status(), 404);
+            }
+        }
+    });
+}
+
+/// What a refused request still sends is read, so that the client sees the answer; not for ever.
 #[test]
 fn a_large_body_that_nobody_reads_does_not_hold_the_connection() {
     let _turn = turn::beside_others();
