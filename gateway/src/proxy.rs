@@ -284,7 +284,13 @@ impl Gateway {
             session.set_keepalive(None);
         }
         context.committed(outgoing.head.status.as_u16());
-        answer::send(session, outgoing).await
+        answer::send(session, outgoing).await?;
+        if session.as_http1().is_some() {
+            // A connection that is closed while the client still sends is reset, and the client
+            // loses the answer. One that sends for too long has to live with that.
+            drop(session.as_downstream_mut().drain_request_body().await);
+        }
+        Ok(())
     }
 
     /// Tells the client why its request is not served.

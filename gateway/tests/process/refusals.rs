@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use crate::process::{Ended, run};
 use crate::{measured, turn};
 
-/// A second, with room for a machine that does other things too.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// What is promised of the product holds for it; a build for debugging is several times slower.
+const AT_ONCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
 
 const MUCH: u64 = 100 * 1024;
 
@@ -187,7 +187,8 @@ fn wrong_options_are_refused() {
     ] {
         let ended = run_in_time(arguments);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.errors);
-        assert!(ended.errors.to_lowercase().contains("usage"), "{}", ended.errors);
+        let errors = ended.errors.to_lowercase();
+        assert!(errors.contains("usage") || errors.contains("--help"), "{errors}");
     }
 }
 
