@@ -157,10 +157,7 @@ impl Follower {
             let is_short = self.next == Next::WaitForIt || (self.is_written && !TELLS_CLOSE);
             match signals.recv_timeout(if is_short { QUIET } else { LOOK_EVERY }) {
                 Ok(signal) => self.hear(signal),
-                Err(RecvTimeoutError::Timeout) if is_short => {
-                    self.is_written = false;
-                    self.next = Next::Read;
-                }
+                Err(RecvTimeoutError::Timeout) if is_short => self.was_quiet(),
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -178,6 +175,18 @@ impl Follower {
             }
             !self.is_written && (is_fine || self.next == Next::Nothing)
         });
+    }
+
+    /// Nothing was told for a moment. On a busy machine what happened is told late, so a file that
+    /// was moved away is missed, or a new one read, only when it looks the same twice.
+    fn was_quiet(&mut self) {
+        let now = Stamp::of(&self.file.path);
+        let is_settled = self.next != Next::WaitForIt || now == self.looked;
+        self.looked = now;
+        if is_settled {
+            self.is_written = false;
+            self.next = Next::Read;
+        }
     }
 
     fn hear(&mut self, signal: Signal) {
