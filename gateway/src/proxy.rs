@@ -157,9 +157,16 @@ impl ProxyHttp for Gateway {
         if context.state.framing == FramingEdit::WithoutLength {
             upstream_request.remove_header(&header::CONTENT_LENGTH);
         }
-        if !context.state.preserve_host
-            && let Some(destination) = context.destination()
-        {
+        if context.state.preserve_host {
+            // Filters may have added more; the first goes upstream (`filters.md` 3.7).
+            let Some(host) = upstream_request.headers.get(header::HOST).cloned() else {
+                let problem = "there is no `Host` that could be preserved".to_owned();
+                return Err(context.fail(Failure::Filter(problem)));
+            };
+            if upstream_request.headers.get_all(header::HOST).iter().nth(1).is_some() {
+                upstream_request.insert_header("Host", host)?;
+            }
+        } else if let Some(destination) = context.destination() {
             upstream_request.insert_header("Host", destination.host.clone())?;
         }
         Ok(())
