@@ -311,7 +311,9 @@ impl Follower {
         self.seen = Stamp::of(&self.file.path);
         let file = Arc::clone(&self.file);
         file.reload_if(|is_fine| {
-            signals.try_iter().for_each(|signal| self.hear(signal));
+            for signal in signals.try_iter() {
+                self.hear(signal);
+            }
             !self.is_written && (is_fine || self.next == Next::Nothing)
         });
     }
@@ -337,31 +339,21 @@ impl Follower {
         (self.is_written, self.next) = match event.kind {
             // Events were lost.
             _ if event.need_rescan() => whole,
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_own => whole,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(
+                RenameMode::To | RenameMode::Any | RenameMode::Other,
+            )) if is_own => whole,
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) | EventKind::Any if is_own => {
                 written
             }
             // A link is whole at once; of a file the writer's close follows.
-            EventKind::Create(_) if is_own => {
-                if is_link(&self.file.path) {
-                    whole
-                } else {
-                    written
-                }
-            }
+            EventKind::Create(_) if is_own && is_link(&self.file.path) => whole,
+            EventKind::Create(_) if is_own => written,
             // Comes after the two events it sums up.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_)
-                if is_own =>
-            {
-                return self.moved();
-            }
-            EventKind::Modify(ModifyKind::Name(_)) if is_own => whole,
             EventKind::Create(_)
             | EventKind::Modify(ModifyKind::Name(_))
-            | EventKind::Remove(_) => {
-                return self.moved();
-            }
+            | EventKind::Remove(_) => return self.moved(),
             EventKind::Access(_) | EventKind::Modify(_) | EventKind::Any | EventKind::Other => {
                 return;
             }
