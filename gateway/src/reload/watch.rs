@@ -223,10 +223,11 @@ impl Follower {
             }
             // Comes after the two events it sums up.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
+            // Mostly another one follows at once, and tells when it is whole.
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_)
                 if is_own =>
             {
-                return self.moved();
+                (false, Next::WaitForIt)
             }
             EventKind::Access(AccessKind::Close(AccessMode::Write))
             | EventKind::Modify(ModifyKind::Name(_))
@@ -245,8 +246,7 @@ impl Follower {
         };
     }
 
-    /// Something was moved or removed: the file, one that had its name in another folder, or a link
-    /// on the way to it.
+    /// Something else was moved or removed, perhaps a link on the way to the file.
     fn moved(&mut self) {
         let now = Stamp::of(&self.file.path).file();
         if now.is_none() {

@@ -41,7 +41,7 @@ async fn check_fails(uri: &str, metadata: &str, status: u16, code: &str, error: 
     let proxy_status = answer.header("proxy-status").expect("Proxy-Status");
     assert_eq!(proxy_status, format!("tollgate; error={error}; details=\"{code}\""));
     let series = format!("tollgate_errors_total{{code=\"{code}\",routeId=\"it\"}}");
-    assert_eq!(process.metric(&series).await, 1.0);
+    assert_eq!(process.metric(&series).await, 1);
     let lines = lines(&log, 1).await;
     assert_eq!(lines.len(), 1);
     assert_eq!((&lines[0]["status"], &lines[0]["code"]), (&status.into(), &code.into()));
@@ -135,7 +135,7 @@ fn an_upstream_that_dies_within_the_body_ends_the_answer_abruptly() {
         })
         .await;
         let (process, _folder, log) = gateway(&upstream.uri(), "").await;
-        let mut client = Connection::to(process.address).await.expect("a connection");
+        let mut client = Connection::to(process.address()).await.expect("a connection");
         client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("a gateway");
         assert!(soon("the end", client.answer()).await.is_err());
         let lines = lines(&log, 1).await;
@@ -152,7 +152,7 @@ fn an_upstream_that_is_started_again_is_served() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let (process, _folder, _) = gateway(&upstream.uri(), "").await;
-        let address = upstream.address;
+        let address = upstream.address();
         assert_eq!(process.get("/a").await.status(), 200);
         drop(upstream);
         let mut bad = 0;
@@ -174,7 +174,7 @@ fn an_upstream_that_is_started_again_is_served() {
 }
 
 async fn fast_load(process: &Process) -> Outcome {
-    let load = Load::start(process.address, "/fast", 10, 200);
+    let load = Load::start(process.address(), "/fast", 10, 200);
     let begin = now();
     until("two seconds of load", async || (begin.elapsed() > Duration::from_secs(2)).then_some(()))
         .await;
@@ -198,7 +198,7 @@ fn a_thousand_slow_calls_do_not_slow_a_fast_route() {
         let alone = fast_load(&process).await;
         let mut held = Vec::new();
         for _ in 0..1000 {
-            let mut client = Connection::to(process.address).await.expect("a connection");
+            let mut client = Connection::to(process.address()).await.expect("a connection");
             client.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("a gateway");
             held.push(client);
         }

@@ -107,8 +107,9 @@ fn hostile_files_are_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for at in 1..10 {
         let before = format!("*a{}", at - 1);
-        let list = vec![before.as_str(); 10].join(", ");
-        bomb.push_str(&format!("a{at}: &a{at} [{list}]\n"));
+        let list = [before.as_str(); 10].join(", ");
+        let line = format!("a{at}: &a{at} [{list}]\n");
+        bomb.push_str(&line);
     }
     bomb.push_str("routes: *a9\n");
     check_text_refused("alias bomb", bomb, 2, &["help:"]);

@@ -33,7 +33,7 @@ enum Framing {
 #[derive(Debug, Clone)]
 struct Made {
     start: String,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Lines,
     framing: Framing,
     body: Vec<u8>,
 }
@@ -151,7 +151,7 @@ fn values() -> impl Strategy<Value = Vec<u8>> {
     vec(inner, 0..40).prop_map(|value| value.trim_ascii().to_vec())
 }
 
-fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+fn headers() -> impl Strategy<Value = Lines> {
     let header = (names(), values()).prop_filter("kept for the gateway", |(name, _)| {
         let name = name.to_ascii_lowercase();
         !is_of_the_connection(&name) && name != "x-application-context"
@@ -178,14 +178,14 @@ fn framings() -> impl Strategy<Value = Framing> {
 }
 
 /// Small chunks of a large body are only slow.
-fn made(
-    (start, headers, framing, body): (String, Vec<(String, Vec<u8>)>, Framing, Vec<u8>),
-) -> Made {
+fn made((start, headers, framing, body): (String, Lines, Framing, Vec<u8>)) -> Made {
     let framing = match framing {
         Framing::Chunked(sizes) if body.len() > 70_000 => {
             Framing::Chunked(sizes.iter().map(|size| size * 1000).collect())
         }
-        other => other,
+        other @ (Framing::None | Framing::Sized | Framing::Chunked(_) | Framing::UntilClose) => {
+            other
+        }
     };
     let body = if matches!(framing, Framing::None) { Vec::new() } else { body };
     Made { start, headers, framing, body }
@@ -227,7 +227,7 @@ fn answers() -> impl Strategy<Value = Made> {
             _ if is_empty => Framing::None,
             // An answer without framing would end with the connection.
             Framing::None => Framing::Sized,
-            other => other,
+            other @ (Framing::Sized | Framing::Chunked(_) | Framing::UntilClose) => other,
         };
         made((format!("HTTP/1.1 {start}"), headers, framing, body))
     })
@@ -331,7 +331,7 @@ impl World {
         *self.next.lock().unwrap() = answer.bytes();
         *self.seen.lock().unwrap() = None;
         let kept = self.client.take();
-        let address = self.process.address;
+        let address = self.process.address();
         let bytes = request.bytes();
         let outcome = self.runtime.block_on(async {
             let exchange = async {
@@ -474,7 +474,7 @@ fn what_connection_lists_stays_at_the_gateway() {
     *world.next.lock().unwrap() = answer.bytes();
     let bytes = request.bytes();
     let arrived = world.runtime.block_on(async {
-        let mut client = Connection::to(world.process.address).await.expect("a connection");
+        let mut client = Connection::to(world.process.address()).await.expect("a connection");
         client.send(bytes).await.expect("a gateway");
         client.answer().await.expect("an answer")
     });
