@@ -252,7 +252,7 @@ impl Follower {
         if now.is_none() {
             self.is_written = false;
             self.next = Next::WaitForIt;
-        } else if now != self.seen.file() && !self.is_written {
+        } else if now != self.seen.file() && !self.is_written && self.next != Next::WaitForIt {
             self.next = Next::Read;
         }
     }
