@@ -16,9 +16,13 @@ pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     IpNet::new(parse_address(address)?, prefix).ok()
 }
 
-/// Reads an address as Java does, except for host names. Nothing is the loopback address.
+/// Reads an address as Java does, except for host names. Nothing and `localhost` are the loopback
+/// address.
 fn parse_address(text: &str) -> Option<IpAddr> {
     if text.is_empty() {
+        return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    if text.eq_ignore_ascii_case("localhost") {
         return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     match text.strip_prefix('[') {
@@ -133,6 +137,8 @@ mod tests {
         check("fe80::1%1", Some("fe80::1/32"));
         check("fe80::1%1/64", Some("fe80::1/64"));
         check("/24", Some("127.0.0.1/24"));
+        check("localhost", Some("127.0.0.1/32"));
+        check("LocalHost/8", Some("127.0.0.1/8"));
         check("10.0.0.0/+8", Some("10.0.0.0/8"));
         check("10.0.0.0/-0", Some("10.0.0.0/0"));
         check("10.0.0.0/08", Some("10.0.0.0/8"));

@@ -146,7 +146,8 @@ fn too_many() -> Failure {
 }
 
 /// Turns text into a header value as the reference gateway puts it on the wire: a character up to
-/// U+00FF is one Latin-1 byte, any other becomes `?`, trailing blanks are lost.
+/// U+00FF is one Latin-1 byte, any other becomes `?` (`??` outside the basic plane, where it is two
+/// UTF-16 units), trailing blanks are lost.
 ///
 /// # Errors
 ///
@@ -161,6 +162,6 @@ pub fn header_value(text: &str) -> Result<HeaderValue, Failure> {
         return HeaderValue::from_str(trimmed).map_err(illegal);
     }
     let latin1: Vec<u8> =
-        trimmed.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect();
+        trimmed.encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(b'?')).collect();
     HeaderValue::from_bytes(&latin1).map_err(illegal)
 }

@@ -18,7 +18,8 @@ pub struct HostPattern {
     text: String,
     /// The labels between one `**` and the next; without any, there is one run.
     runs: Vec<Vec<Label>>,
-    has_stray_groups: bool,
+    /// Why capturing fails once the whole host has matched.
+    uncapturable: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,8 +47,8 @@ impl HostPattern {
             }
         }
         runs.push(run);
-        let has_stray_groups = runs.iter().flatten().any(Label::has_stray_groups);
-        Self { text: text.to_owned(), runs, has_stray_groups }
+        let uncapturable = runs.iter().flatten().find_map(|label| label.uncapturable(text));
+        Self { text: text.to_owned(), runs, uncapturable }
     }
 
     /// The pattern as written.
@@ -55,12 +56,13 @@ impl HostPattern {
         &self.text
     }
 
-    /// Why evaluating the pattern fails, if it does: a regex that is not one, or has groups.
+    /// Why evaluating the pattern fails, if it does: a regex that is not one or has groups, or a
+    /// variable that takes a rest.
     pub fn problem(&self) -> Option<String> {
         self.runs.iter().flatten().find_map(|label| match label {
             Label::Broken(invalid) => Some(self.broken(invalid)),
             Label::Literal(_) | Label::Wildcard | Label::Variable(_) | Label::Mixed(_) => {
-                label.has_stray_groups().then(|| glob::stray_groups(&self.text))
+                label.uncapturable(&self.text)
             }
         })
     }
@@ -77,10 +79,10 @@ impl HostPattern {
     /// [`HostPattern::problem`], or a regex takes too many steps.
     pub fn matches(&self, host: &str) -> Result<bool, Failure> {
         let matches = self.walk(host, |label, text| label.matches(text, self))?;
-        if matches && self.has_stray_groups {
-            return Err(Failure::Predicate(glob::stray_groups(&self.text)));
+        match &self.uncapturable {
+            Some(why) if matches => Err(Failure::Predicate(why.clone())),
+            _ => Ok(matches),
         }
-        Ok(matches)
     }
 
     /// Sets the variables from a host that the pattern matches. Of two with one name, the last
@@ -107,6 +109,10 @@ impl HostPattern {
         };
         if !is_open && matches!(last.last(), Some(Label::Wildcard)) {
             // `a.*` also matches `a.`, which has a label less.
+            return Shape { pieces: Vec::new(), open: true };
+        }
+        if self.runs.iter().flatten().any(|label| matches!(label, Label::Broken(_))) {
+            // It fails as soon as it is reached, on hosts of any length.
             return Shape { pieces: Vec::new(), open: true };
         }
         let piece = |label: &Label| match label {
@@ -210,8 +216,14 @@ impl Label {
         }
     }
 
-    fn has_stray_groups(&self) -> bool {
-        matches!(self, Self::Mixed(glob) if glob.has_stray_groups())
+    fn uncapturable(&self, pattern: &str) -> Option<String> {
+        if matches!(self, Self::Mixed(glob) if glob.has_stray_groups()) {
+            return Some(glob::stray_groups(pattern));
+        }
+        let rest = self.names().iter().find(|name| name.starts_with('*'))?;
+        Some(format!(
+            "`{{{rest}}}` in `{pattern}`: a host has no such variable; use `**` for a rest"
+        ))
     }
 
     fn capture(&self, text: &str, into: &mut Variables) -> Result<(), Failure> {

@@ -185,6 +185,10 @@ impl PathPattern {
                 {
                     break;
                 }
+                // Matching fails here, whatever would follow, and the failure has to be seen.
+                Some(Element::Segment(Segment::Variable(_, Some(regex)))) if regex.has_groups() => {
+                    break;
+                }
                 Some(Element::Segment(_)) => Piece::Any,
                 Some(Element::Separator | Element::Rest(_)) => break,
             };

@@ -11,14 +11,17 @@ mod health;
 mod metrics;
 mod routes;
 
+use std::future::pending;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::StatusCode;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::drain::Drain;
 use crate::reload::RouteFile;
@@ -55,6 +58,9 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
+/// How long answers may take when the process ends; a client that is silent does not hold it.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
 /// Serves the endpoints until `stop` is true.
 ///
 /// # Errors
@@ -66,9 +72,17 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let socket = tokio::net::TcpListener::from_std(socket)?;
+    let mut too_long = stop.clone();
     let stopped = async move {
         // A sender that is gone means the same.
         drop(stop.wait_for(|stop| *stop).await);
     };
-    axum::serve(socket, router(admin)).with_graceful_shutdown(stopped).await
+    let serve = axum::serve(socket, router(admin)).with_graceful_shutdown(stopped);
+    tokio::select! {
+        outcome = serve => outcome,
+        () = async {
+            drop(too_long.wait_for(|stop| *stop).await);
+            drop(timeout(LAST_ANSWERS, pending::<()>()).await);
+        } => Ok(()),
+    }
 }

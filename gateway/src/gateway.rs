@@ -89,9 +89,7 @@ pub fn run(
     if !loaded.warnings.is_empty() {
         tracing::warn!("\n{}", loaded.warnings);
     }
-    let prepared = Prepared::new(loaded, overrides, Some((path, text, environment)))?;
-    prepared.announce();
-    prepared.serve_until_signal()
+    Prepared::new(loaded, overrides, Some((path, text, environment)))?.serve_until_signal()
 }
 
 impl Prepared {
@@ -186,6 +184,8 @@ impl Prepared {
             let _guard = runtime.enter();
             signal(SignalKind::hangup())?
         };
+        // Whoever reads this may send signals.
+        self.announce();
         runtime.spawn(reload_on_hang_up(hang_up, watch));
         let outcome = runtime.block_on(async {
             tokio::select! {

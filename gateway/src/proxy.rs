@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, StatusCode, Uri, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
@@ -161,9 +161,16 @@ impl ProxyHttp for Gateway {
         if context.state.framing == FramingEdit::WithoutLength {
             upstream_request.remove_header(&header::CONTENT_LENGTH);
         }
-        if !context.state.preserve_host
-            && let Some(destination) = context.destination()
-        {
+        if context.state.preserve_host {
+            // Filters may have added more; the first goes upstream (`filters.md` 3.7).
+            let Some(host) = upstream_request.headers.get(header::HOST).cloned() else {
+                let problem = "there is no `Host` that could be preserved".to_owned();
+                return Err(context.fail(Failure::Filter(problem)));
+            };
+            if upstream_request.headers.get_all(header::HOST).iter().nth(1).is_some() {
+                upstream_request.insert_header("Host", host)?;
+            }
+        } else if let Some(destination) = context.destination() {
             upstream_request.insert_header("Host", destination.host.clone())?;
         }
         Ok(())
@@ -194,7 +201,9 @@ impl ProxyHttp for Gateway {
         }
         context.upstream_answered();
         if head.status.as_u16() != 101 {
-            drop_hop_by_hop(head);
+            if let Some(snapshot) = &context.snapshot {
+                drop_hop_by_hop(head, &snapshot.hop_by_hop);
+            }
             let outcome = context.on_response(session.req_header_mut(), head).await;
             if let Err(failure) = outcome {
                 return Err(context.fail(failure));
@@ -214,8 +223,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> FailToProxy {
         let failure = context.failure.take().or_else(|| outcome::failure_of(error));
-        let is_written =
-            session.response_written().is_some_and(|head| !head.status.is_informational());
+        let is_written = session.response_written().is_some_and(|head| is_final(head.status));
         let Some(failure) = failure else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
@@ -282,11 +290,21 @@ impl Gateway {
         mut outgoing: answer::Outgoing,
     ) -> Result<()> {
         context.on_answer(session.req_header_mut(), &mut outgoing.head);
+        if is_short_body(session.req_header()) {
+            // The rest is read and dropped; otherwise the framework closes the connection.
+            session.as_mut().set_close_on_response_before_downstream_finish(false);
+        }
         if self.drain.is_draining() {
             session.set_keepalive(None);
         }
         context.committed(outgoing.head.status.as_u16());
-        answer::send(session, outgoing).await
+        answer::send(session, outgoing).await?;
+        if session.as_http1().is_some() {
+            // A connection that is closed while the client still sends is reset, and the client
+            // loses the answer. One that sends for too long has to live with that.
+            drop(session.as_downstream_mut().drain_request_body().await);
+        }
+        Ok(())
     }
 
     /// Tells the client why its request is not served.
@@ -307,6 +325,20 @@ impl Gateway {
     }
 }
 
+/// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.
+fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Whether the rest of a refused request's body is worth reading for the sake of the connection.
+///
+/// A client that waits for `100 Continue` may never send it.
+fn is_short_body(head: &RequestHeader) -> bool {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= 64 << 10)
+        && !head.headers.contains_key(header::EXPECT)
+}
+
 /// How long the rest of a refused request's body is read before the connection is closed.
 const DRAIN_UNREAD_BODY: Duration = Duration::from_secs(5);
 
@@ -323,10 +355,12 @@ fn to_origin_form(request: &mut RequestHeader) {
     }
 }
 
+static ALWAYS_DROPPED: [HeaderName; 2] = [header::CONNECTION, header::UPGRADE];
+
 /// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
-fn drop_hop_by_hop(head: &mut ResponseHeader) {
+fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
     // Most answers have none: one walk over the names is less than looking each one up.
-    if !head.headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+    if !head.headers.keys().any(|name| listed.contains(name) || ALWAYS_DROPPED.contains(name)) {
         return;
     }
     let nominated: Vec<HeaderName> = head
@@ -338,18 +372,7 @@ fn drop_hop_by_hop(head: &mut ResponseHeader) {
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
         .collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
+    for name in nominated.iter().chain(listed).chain(&ALWAYS_DROPPED) {
         head.remove_header(name);
     }
 }
-
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("x-application-context"),
-];

@@ -12,10 +12,11 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
-use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use pingora_core::protocols::{GetSocketDigest, SocketDigest, Stream};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::io::AsyncReadExt;
@@ -27,6 +28,7 @@ use tokio::time::{sleep, timeout};
 use self::buffered::Buffered;
 use crate::drain::Drain;
 use crate::proxy::Gateway;
+use crate::snapshot::Snapshot;
 
 /// Pingora counts attempts per request, for all routes alike; each route's own number is less.
 const MAX_ATTEMPTS: usize = 64;
@@ -45,9 +47,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A bound address and the gateway that serves it.
 pub struct Listener {
     socket: StdListener,
+    front: Arc<Front>,
+}
+
+/// What serves the connections of a listener.
+struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
+    current: Arc<ArcSwap<Snapshot>>,
     http2: bool,
-    idle: Duration,
 }
 
 impl std::fmt::Debug for Listener {
@@ -92,13 +99,14 @@ impl Listener {
             upstream_keepalive_pool_size: 1024,
             ..ServerConf::default()
         };
+        let current = Arc::clone(&gateway.current);
         let mut proxy = HttpProxy::new(gateway, Arc::new(configuration));
         let mut options = HttpServerOptions::default();
         options.h2c = http2;
         options.h2_idle_timeout = Some(idle);
         proxy.server_options = Some(options);
         proxy.handle_init_modules();
-        Self { socket, proxy: Arc::new(proxy), http2, idle }
+        Self { socket, front: Arc::new(Front { proxy: Arc::new(proxy), current, http2 }) }
     }
 
     /// The address, with the port the system chose.
@@ -126,11 +134,9 @@ pub async fn serve(
     let (closing, is_closing) = watch::channel(false);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let Listener { socket, proxy, http2, idle } = listener;
-        let socket = TcpListener::from_std(socket)?;
+        let socket = TcpListener::from_std(listener.socket)?;
         let phase = stopping.subscribe();
-        let server = Server { proxy, http2, idle };
-        accepting.spawn(accept(socket, server, phase, is_closing.clone()));
+        accepting.spawn(accept(socket, listener.front, phase, is_closing.clone()));
     }
     stop.await;
     drain.begin();
@@ -156,19 +162,10 @@ enum Phase {
     ClosingIdle,
 }
 
-/// What every connection of a listener needs.
-#[derive(Clone)]
-struct Server {
-    proxy: Arc<HttpProxy<Gateway>>,
-    http2: bool,
-    /// How long a connection may be silent before its first request.
-    idle: Duration,
-}
-
 /// Accepts connections and owns their tasks; ends when the last one ends.
 async fn accept(
     socket: TcpListener,
-    server: Server,
+    front: Arc<Front>,
     mut phase: watch::Receiver<Phase>,
     is_closing: watch::Receiver<bool>,
 ) {
@@ -177,7 +174,7 @@ async fn accept(
         tokio::select! {
             accepted = socket.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, server.clone(), is_closing.clone()));
+                    connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
                 }
                 Err(error) if is_lost_client(&error) => {}
                 Err(error) => {
@@ -190,72 +187,105 @@ async fn accept(
         }
     }
     while let Ok(Ok((stream, _))) = timeout(LAST_ACCEPTS, socket.accept()).await {
-        connections.spawn(connection(stream, server.clone(), is_closing.clone()));
+        connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
         if *phase.borrow() == Phase::ClosingIdle {
             break;
         }
     }
-    drop(socket);
+    for stream in still_queued(socket) {
+        connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
+    }
     // The sender lives as long as this waits.
     drop(phase.wait_for(|phase| *phase == Phase::ClosingIdle).await);
-    server.proxy.cleanup().await;
+    front.proxy.cleanup().await;
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, server: Server, mut is_closing: watch::Receiver<bool>) {
-    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-    let mut stream = L4Stream::from(stream);
-    stream.set_socket_digest(digest);
-    if stream.set_nodelay().is_err() {
-        // The client is gone already.
+/// Closes a listener; what comes back are the connections that wait in its queue, which the system
+/// would reset.
+fn still_queued(socket: TcpListener) -> Vec<TcpStream> {
+    let mut queued = Vec::new();
+    let Ok(socket) = socket.into_std() else { return queued };
+    while let Ok((stream, _)) = socket.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        queued.extend(stream.ok());
+    }
+    queued
+}
+
+async fn connection(stream: TcpStream, front: Arc<Front>, is_closing: watch::Receiver<bool>) {
+    let (idle, read) = {
+        let timeouts = &front.current.load().settings.timeouts;
+        (timeouts.client_keep_alive, timeouts.client_read)
+    };
+    // A connection without a request is not in flight, and does not stay for ever.
+    let (mut first, mut last) = ([0], [0]);
+    let begun = tokio::select! {
+        begun = timeout(idle, stream.peek(&mut first)) => begun,
+        begun = async {
+            // A sender that is gone means the same.
+            drop(is_closing.clone().wait_for(|is_closing| *is_closing).await);
+            timeout(LAST_ACCEPTS, stream.peek(&mut last)).await
+        } => begun,
+    };
+    if !matches!(begun, Ok(Ok(1..))) || stream.set_nodelay(true).is_err() {
         return;
     }
-    let is_http2 = server.http2
-        && tokio::select! {
-            told = timeout(server.idle, speaks_http2(&mut stream)) => match told {
-                Ok(Ok(is_http2)) => is_http2,
-                // Gone, or silent for too long.
-                Ok(Err(_)) | Err(_) => return,
-            },
-            _ = is_closing.wait_for(|is_closing| *is_closing) => return,
-        };
-    if is_http2 {
-        server.proxy.process_new(Box::new(Buffered::new(stream)), &is_closing).await;
-    } else {
-        serve_http1(&server, stream, &is_closing).await;
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    let mut l4 = L4Stream::from(stream);
+    l4.set_socket_digest(digest);
+    let is_http2 =
+        if front.http2 { timeout(read, speaks_http2(&mut l4)).await } else { Ok(Ok(false)) };
+    let stream = Box::new(Buffered::new(l4));
+    match is_http2 {
+        Ok(Ok(true)) => {
+            front.proxy.process_new(stream, &is_closing).await;
+        }
+        Ok(Ok(false)) => http1(stream, &front.proxy, read, &is_closing).await,
+        // The client is gone or silent.
+        Ok(Err(_)) | Err(_) => {}
     }
 }
 
-/// Looks at the first bytes of a connection; they are read again by whoever serves it.
+/// Serves requests until the client or the gateway closes the connection.
 ///
-/// Pingora's own look waits for 24 bytes, and for ever; a request may be shorter than that.
+/// Pingora would do so too, but where HTTP/2 is spoken it first waits for 24 bytes without a limit:
+/// for ever, if the whole request is shorter.
+async fn http1(
+    stream: Stream,
+    proxy: &Arc<HttpProxy<Gateway>>,
+    read: Duration,
+    is_closing: &watch::Receiver<bool>,
+) {
+    let mut session = ServerSession::new_http1(stream);
+    // Until the head is there; then the settings that the request sees hold.
+    let wait = if *is_closing.borrow() { None } else { Some(read.as_secs().max(1)) };
+    session.set_keepalive(wait);
+    session.set_read_timeout(Some(read));
+    let mut reused = proxy.process_new_http(session, is_closing).await;
+    while let Some((stream, settings)) = reused.map(ReusedHttpStream::consume) {
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        reused = proxy.process_new_http(session, is_closing).await;
+    }
+}
+
+/// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Looks at the first bytes of a connection; they are read again by whoever serves it.
 async fn speaks_http2(stream: &mut L4Stream) -> io::Result<bool> {
-    let mut seen = Vec::with_capacity(HTTP2_PREFACE.len());
-    while seen.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&seen) {
-        let missing = HTTP2_PREFACE.len() - seen.len();
+    let mut seen = Vec::with_capacity(PREFACE.len());
+    while seen.len() < PREFACE.len() && PREFACE.starts_with(&seen) {
+        let missing = PREFACE.len() - seen.len();
         if (&mut *stream).take(missing.try_into().unwrap_or(0)).read_buf(&mut seen).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     stream.rewind(&seen);
-    Ok(seen == HTTP2_PREFACE)
-}
-
-/// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Serves the requests of one HTTP/1 connection, as Pingora does where HTTP/2 is off.
-async fn serve_http1(server: &Server, stream: L4Stream, is_closing: &watch::Receiver<bool>) {
-    let mut session = ServerSession::new_http1(Box::new(Buffered::new(stream)));
-    session.set_keepalive((!*is_closing.borrow()).then_some(server.idle.as_secs().max(1)));
-    let mut served = server.proxy.process_new_http(session, is_closing).await;
-    while let Some((stream, settings)) = served.map(ReusedHttpStream::consume) {
-        let mut session = ServerSession::new_http1(stream);
-        if let Some(settings) = settings {
-            settings.apply_to_session(&mut session);
-        }
-        served = server.proxy.process_new_http(session, is_closing).await;
-    }
+    Ok(seen == PREFACE)
 }
 
 fn is_lost_client(error: &io::Error) -> bool {

@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Which forwarding headers are written.
     pub forwarding: Forwarding,
-    /// Headers dropped from requests beside those the proxy drops.
+    /// Headers dropped from requests and answers beside those the proxy drops.
     pub hop_by_hop: Vec<HeaderName>,
     /// One plan for each route, in the order of the table.
     pub plans: Vec<Plan>,

@@ -13,6 +13,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::{ArgValue, Entry, Shortcut, UnitSettings};
+use crate::digits::parse_long;
 use crate::invalid::nearest;
 use crate::{Invalid, Span};
 
@@ -232,7 +233,7 @@ impl Value {
 }
 
 /// Reads a whole number as the reference gateway does: blanks are dropped, a sign, leading zeros,
-/// and hexadecimal after `0x` or `#` are fine.
+/// digits of any script, and hexadecimal after `0x` or `#` are fine.
 fn java_int(text: &str) -> Result<i32, Invalid> {
     let written: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (negative, digits) = match written.strip_prefix('-') {
@@ -243,7 +244,7 @@ fn java_int(text: &str) -> Result<i32, Invalid> {
     let starts_right = |digits: &str| !digits.starts_with(['+', '-']);
     let parsed = match hexadecimal {
         Some(digits) if starts_right(digits) => i64::from_str_radix(digits, 16).ok(),
-        None if starts_right(digits) => digits.parse::<i64>().ok(),
+        None if starts_right(digits) => parse_long(digits),
         _ => None,
     };
     parsed

@@ -53,19 +53,44 @@ impl FromArguments for AddRequestParameter {
 
 impl AddRequestParameter {
     fn add(&self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let earlier = exchange.state().attributes.remove::<Foreign>();
         let value = self.value.expand(exchange.variables())?;
-        let before = exchange.query().unwrap_or_default();
+        let before = match &earlier {
+            Some(earlier) if exchange.query() == Some(&earlier.sent) => &earlier.text,
+            _ => exchange.query().unwrap_or_default(),
+        };
         let seam = if before.is_empty() || before.ends_with('&') { "" } else { "&" };
         let longer = format!("{before}{seam}{}={value}", self.name);
         let query = Parameters::raw(&longer).to_raw();
-        if !is_fully_encoded(exchange.path(), exchange.query()) {
-            return exchange.set_query(Some(&escape_query(&query)));
+        if !is_fully_encoded(exchange.path(), Some(before)) {
+            let sent = escape_query(&query);
+            exchange.set_query(Some(&sent))?;
+            if let Some(foreign) = Foreign::new(query, sent) {
+                exchange.state().attributes.insert(foreign);
+            }
+            return Ok(());
         }
         if !is_legal_query(&query) {
             let problem = format!("`{}={value}` is not encoded as the target is", self.name);
             return Err(Failure::Filter(problem));
         }
         exchange.set_query(Some(&query))
+    }
+}
+
+/// A query with characters outside ASCII, which do not make it an encoded one for the next filter.
+#[derive(Debug, Clone)]
+struct Foreign {
+    text: String,
+    sent: String,
+}
+
+impl Foreign {
+    /// `None` if the two differ in anything else, or not at all.
+    fn new(text: String, sent: String) -> Option<Self> {
+        let ascii: String = text.chars().filter(char::is_ascii).collect();
+        let is_foreign = ascii.len() < text.len() && escape_query(&ascii) == ascii;
+        is_foreign.then_some(Self { text, sent })
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Header {
     written: String,
     /// `None` if no request can have a header of this name.
     name: Option<HeaderName>,
+    /// As written; a blank one asks for nothing.
+    regexp_text: Option<String>,
     regexp: Option<JavaPattern>,
 }
 
@@ -58,11 +60,12 @@ impl FromArguments for Header {
         }
         let regexp = config
             .regexp
+            .as_ref()
             .filter(|text| !text.trim().is_empty())
-            .map(|text| JavaPattern::new(&text))
+            .map(|text| JavaPattern::new(text))
             .transpose()
             .map_err(|why| Invalid::argument("regexp", format!("`regexp`: {why}")))?;
-        Ok(Self { written: config.header, name, regexp })
+        Ok(Self { written: config.header, name, regexp_text: config.regexp, regexp })
     }
 }
 
@@ -98,7 +101,7 @@ impl Header {
 
 impl fmt::Display for Header {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let regexp = self.regexp.as_ref().map_or("null", JavaPattern::as_str);
+        let regexp = self.regexp_text.as_deref().unwrap_or("null");
         write!(formatter, "Header: {} regexp={regexp}", self.written)
     }
 }

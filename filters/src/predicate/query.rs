@@ -24,6 +24,8 @@ use crate::{Failure, Invalid};
 #[derive(Debug)]
 pub(super) struct Query {
     param: String,
+    /// As written; a blank one asks for nothing.
+    regexp_text: Option<String>,
     regexp: Option<LatePattern>,
 }
 
@@ -53,10 +55,11 @@ impl FromArguments for Query {
         }
         let regexp = config
             .regexp
+            .clone()
             .filter(|text| !text.trim().is_empty())
             .map(|text| LatePattern::new("regexp", text, settings))
             .transpose()?;
-        Ok(Self { param: config.param, regexp })
+        Ok(Self { param: config.param, regexp_text: config.regexp, regexp })
     }
 }
 
@@ -79,7 +82,7 @@ impl Predicate for Query {
 
 impl fmt::Display for Query {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let regexp = self.regexp.as_ref().map_or("null", LatePattern::as_str);
+        let regexp = self.regexp_text.as_deref().unwrap_or("null");
         write!(formatter, "Query: param={} regexp={regexp}", self.param)
     }
 }

@@ -75,6 +75,6 @@ mod tests {
     #[test]
     fn wants_addresses() {
         check_invalid("RemoteAddr=", "RemoteAddr: `sources` is required");
-        check_invalid("RemoteAddr=localhost", "`localhost` is not an address or CIDR");
+        check_invalid("RemoteAddr=proxy.test", "`proxy.test` is not an address or CIDR");
     }
 }

@@ -5,13 +5,13 @@ use tollgate_filters::Route;
 
 /// Where the services listen.
 #[derive(Debug, Clone)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// Members and their login.
-    pub member: String,
+    pub(crate) member: String,
     /// Places and reservations.
-    pub reservation: String,
+    pub(crate) reservation: String,
     /// Travels, their regions and their plans.
-    pub planner: String,
+    pub(crate) planner: String,
 }
 
 impl Default for Addresses {
@@ -31,7 +31,7 @@ const LOGIN_PATH: &str = "/login";
 /// # Errors
 ///
 /// What is wrong with them, such as an id that two services use.
-pub fn routes(addresses: &Addresses) -> Result<Vec<Route>, Vec<InvalidRoute>> {
+pub(crate) fn routes(addresses: &Addresses) -> Result<Vec<Route>, Vec<InvalidRoute>> {
     member(&addresses.member)
         .and(reservation(&addresses.reservation))
         .and(planner(&addresses.planner))

@@ -157,10 +157,7 @@ impl Follower {
             let is_short = self.next == Next::WaitForIt || (self.is_written && !TELLS_CLOSE);
             match signals.recv_timeout(if is_short { QUIET } else { LOOK_EVERY }) {
                 Ok(signal) => self.hear(signal),
-                Err(RecvTimeoutError::Timeout) if is_short => {
-                    self.is_written = false;
-                    self.next = Next::Read;
-                }
+                Err(RecvTimeoutError::Timeout) if is_short => self.was_quiet(),
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -173,9 +170,23 @@ impl Follower {
         self.seen = Stamp::of(&self.file.path);
         let file = Arc::clone(&self.file);
         file.reload_if(|is_fine| {
-            signals.try_iter().for_each(|signal| self.hear(signal));
+            for signal in signals.try_iter() {
+                self.hear(signal);
+            }
             !self.is_written && (is_fine || self.next == Next::Nothing)
         });
+    }
+
+    /// Nothing was told for a moment. On a busy machine what happened is told late, so a file that
+    /// was moved away is missed, or a new one read, only when it looks the same twice.
+    fn was_quiet(&mut self) {
+        let now = Stamp::of(&self.file.path);
+        let is_settled = self.next != Next::WaitForIt || now == self.looked;
+        self.looked = now;
+        if is_settled {
+            self.is_written = false;
+            self.next = Next::Read;
+        }
     }
 
     fn hear(&mut self, signal: Signal) {
@@ -199,7 +210,6 @@ impl Follower {
         (self.is_written, self.next) = match event.kind {
             // Events were lost.
             _ if event.need_rescan() => whole,
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_own => whole,
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) | EventKind::Any if is_own => {
                 written
             }
@@ -213,12 +223,18 @@ impl Follower {
             }
             // Comes after the two events it sums up.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
+            // Mostly another one follows at once, and tells when it is whole.
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_)
                 if is_own =>
             {
-                return self.moved();
+                (false, Next::WaitForIt)
             }
-            EventKind::Modify(ModifyKind::Name(_)) if is_own => whole,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(_))
+                if is_own =>
+            {
+                whole
+            }
             EventKind::Create(_)
             | EventKind::Modify(ModifyKind::Name(_))
             | EventKind::Remove(_) => {
@@ -230,8 +246,7 @@ impl Follower {
         };
     }
 
-    /// Something was moved or removed: the file, one that had its name in another folder, or a link
-    /// on the way to it.
+    /// Something else was moved or removed, perhaps a link on the way to the file.
     fn moved(&mut self) {
         let now = Stamp::of(&self.file.path).file();
         if now.is_none() {

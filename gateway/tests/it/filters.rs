@@ -157,6 +157,15 @@ fn gf_20_strip_prefix_takes_segments_away() {
 fn gf_26_preserve_host_header_sends_the_clients_host() {
     let seen = upstream_of("PreserveHostHeader", "GET /\nHost: shop.test:8443");
     assert_eq!(seen.header("host"), Some("shop.test:8443"));
+
+    // As seen of the reference: the first of several, and an error without any.
+    let send = |filter| {
+        let request = "GET /\nHost: shop.test";
+        through(&[filter, "PreserveHostHeader"], Reply::ok("ok"), request)
+    };
+    assert_eq!(send("AddRequestHeader=Host, more.test").0.unwrap().all("host"), ["shop.test"]);
+    assert_eq!(send("SetRequestHeader=Host, new.test").0.unwrap().all("host"), ["new.test"]);
+    assert_eq!(send("RemoveRequestHeader=Host").1.status, 500);
 }
 
 /// GF-28

@@ -6,11 +6,17 @@ mod support;
 
 mod admin;
 mod connections;
+mod failures;
 mod filters;
+mod forwarded;
 mod gateway_core;
 mod global_filters;
+mod http2_clients;
+mod metrics;
 mod pipeline;
 mod proxying;
 mod routes_in_code;
 mod routes_in_file;
 mod targets;
+mod timeouts;
+mod websocket;

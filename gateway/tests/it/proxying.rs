@@ -351,11 +351,20 @@ fn a_pooled_connection_that_died_is_replaced_for_a_safe_request() {
 
 #[test]
 fn a_pooled_connection_that_died_is_not_replaced_for_a_post() {
-    let upstream = forgetful();
-    let gateway = Gateway::with_filters(&upstream, &[]);
-    assert_eq!(gateway.send("GET /").status, 200);
-    gateway.send("POST /\n\nonce").check_failure(502, "UPSTREAM_RESET");
-    assert_eq!(upstream.seen().len(), 2);
+    // A connection goes back into the pool right after the answer, not with it: a second request
+    // can be early enough to get one of its own, which is another case.
+    for _ in 0..50 {
+        let upstream = forgetful();
+        let gateway = Gateway::with_filters(&upstream, &[]);
+        assert_eq!(gateway.send("GET /").status, 200);
+        let answer = gateway.send("POST /\n\nonce");
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), 2);
+        if seen[0].connection == seen[1].connection {
+            return answer.check_failure(502, "UPSTREAM_RESET");
+        }
+    }
+    panic!("the connection never went back into the pool");
 }
 
 #[test]

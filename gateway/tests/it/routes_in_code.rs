@@ -1,6 +1,5 @@
 //! The same routes built in code (RC), as the example has them.
 
-#[expect(unreachable_pub, reason = "it is an example's module")]
 #[path = "../../examples/routes_in_code/services.rs"]
 mod services;
 

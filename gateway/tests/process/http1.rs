@@ -85,7 +85,7 @@ impl Connection {
 
     /// Reads more; false at the end.
     async fn fill(&mut self) -> io::Result<bool> {
-        self.buffer.reserve(16 << 10);
+        self.buffer.reserve(64 << 10);
         Ok(self.stream.read_buf(&mut self.buffer).await? > 0)
     }
 

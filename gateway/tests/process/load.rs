@@ -115,15 +115,13 @@ impl Client {
         let mut kept: Option<Connection> = None;
         while !self.is_over.load(Ordering::Relaxed) {
             ticks.tick().await;
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => match Connection::to(self.address).await {
-                    Ok(connection) => connection,
-                    Err(_) => {
-                        outcome.refused += 1;
-                        return outcome;
-                    }
-                },
+            let connection = match kept.take() {
+                Some(connection) => Ok(connection),
+                None => Connection::to(self.address).await,
+            };
+            let Ok(mut connection) = connection else {
+                outcome.refused += 1;
+                return outcome;
             };
             let sent = now();
             let answer = timeout(Duration::from_secs(15), connection.get(&self.target)).await;

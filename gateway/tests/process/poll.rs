@@ -34,9 +34,9 @@ where
 pub(crate) fn soon<T>(what: &str, future: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
     async move {
-        match timeout(SOON, future).await {
-            Ok(value) => value,
-            Err(_) => panic!("{place}: waited too long for {what}"),
-        }
+        let Ok(value) = timeout(SOON, future).await else {
+            panic!("{place}: waited too long for {what}");
+        };
+        value
     }
 }

@@ -23,13 +23,10 @@ type Output = Arc<Mutex<String>>;
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Where clients connect.
-    pub address: SocketAddr,
-    /// Where the admin listener is.
-    pub admin: SocketAddr,
+    address: SocketAddr,
+    admin: SocketAddr,
     log: Output,
-    /// The route file.
-    pub file: PathBuf,
+    file: PathBuf,
     _folder: TempDir,
 }
 
@@ -98,6 +95,21 @@ impl Process {
         Self { child, address, admin, log, file, _folder: folder }
     }
 
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the admin listener is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The route file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Everything it wrote to standard error so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -126,7 +138,7 @@ impl Process {
     }
 
     /// The value of a series; 0 if it is not there.
-    pub(crate) async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
         let text = self.ask_admin("/metrics").await.text();
         text.lines()
             .find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
@@ -134,7 +146,7 @@ impl Process {
     }
 
     /// How many times a file was taken or refused.
-    pub(crate) async fn reloads(&self, result: &str) -> f64 {
+    pub(crate) async fn reloads(&self, result: &str) -> u64 {
         self.metric(&format!("tollgate_config_reloads_total{{result=\"{result}\"}}")).await
     }
 

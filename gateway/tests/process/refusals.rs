@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use crate::process::{Ended, run};
 use crate::{measured, turn};
 
-/// A second, with room for a machine that does other things too.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// What is promised of the product holds for it; a build for debugging is several times slower.
+const AT_ONCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
 
 const MUCH: u64 = 100 * 1024;
 
@@ -107,8 +107,9 @@ fn hostile_files_are_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for at in 1..10 {
         let before = format!("*a{}", at - 1);
-        let list = vec![before.as_str(); 10].join(", ");
-        bomb.push_str(&format!("a{at}: &a{at} [{list}]\n"));
+        let list = [before.as_str(); 10].join(", ");
+        let line = format!("a{at}: &a{at} [{list}]\n");
+        bomb.push_str(&line);
     }
     bomb.push_str("routes: *a9\n");
     check_text_refused("alias bomb", bomb, 2, &["help:"]);
@@ -187,7 +188,8 @@ fn wrong_options_are_refused() {
     ] {
         let ended = run_in_time(arguments);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.errors);
-        assert!(ended.errors.to_lowercase().contains("usage"), "{}", ended.errors);
+        let errors = ended.errors.to_lowercase();
+        assert!(errors.contains("usage") || errors.contains("--help"), "{errors}");
     }
 }
 

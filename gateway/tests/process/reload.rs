@@ -20,12 +20,13 @@ use crate::{measured, now, play, turn};
 fn table(upstream: &Upstream, version: usize) -> String {
     let mut text = String::from("access-log: { output: off }\nroutes:\n");
     for at in 0..20 {
-        text.push_str(&format!(
+        let route = format!(
             "- id: r{at}\n  uri: {uri}\n  predicates:\n  - Path=/r{at}/**\n  - Method=GET,POST\n  \
              filters:\n  - StripPrefix=1\n  - AddResponseHeader=X-Served, yes\n  \
              - SetResponseHeader=X-Version, {version}\n",
             uri = upstream.uri(),
-        ));
+        );
+        text.push_str(&route);
     }
     text
 }
@@ -70,14 +71,14 @@ async fn version(connection: &mut Connection) -> usize {
 
 /// Asks until the answer carries the version.
 async fn shows(process: &Process, wanted: usize) {
-    let mut connection = Connection::to(process.address).await.expect("a connection");
+    let mut connection = Connection::to(process.address()).await.expect("a connection");
     soon(&format!("version {wanted}"), async { while version(&mut connection).await != wanted {} })
         .await;
 }
 
 /// Asks for some time; the answers must carry the version all the time.
 async fn keeps_showing(process: &Process, wanted: usize, time: Duration) {
-    let mut connection = Connection::to(process.address).await.expect("a connection");
+    let mut connection = Connection::to(process.address()).await.expect("a connection");
     let mut ticks = interval(Duration::from_millis(10));
     let begin = now();
     while begin.elapsed() < time {
@@ -88,15 +89,15 @@ async fn keeps_showing(process: &Process, wanted: usize, time: Duration) {
 
 /// Times from renames to the first answer of the new table.
 async fn time_renames(process: &Process, upstream: &Upstream, first: usize) -> Vec<Duration> {
-    let mut connection = Connection::to(process.address).await.expect("a connection");
+    let mut connection = Connection::to(process.address()).await.expect("a connection");
     let mut times = Vec::new();
     let mut ticks = interval(Duration::from_millis(50));
-    let beside = process.file.with_extension("new");
+    let beside = process.file().with_extension("new");
     for wanted in first..first + 20 {
         ticks.tick().await;
         fs::write(&beside, table(upstream, wanted)).expect("a file");
         let begin = now();
-        fs::rename(&beside, &process.file).expect("a rename");
+        fs::rename(&beside, process.file()).expect("a rename");
         soon("the new table", async { while version(&mut connection).await != wanted {} }).await;
         times.push(begin.elapsed());
     }
@@ -109,7 +110,7 @@ fn a_rename_is_live_within_20_ms_while_requests_flow() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 0)).await;
-        let load = Load::start(process.address, "/r3/a", 10, 200);
+        let load = Load::start(process.address(), "/r3/a", 10, 200);
         // A busy machine may spoil a measurement, not three.
         let mut best = (Duration::MAX, Duration::MAX);
         for attempt in 0..3 {
@@ -135,9 +136,13 @@ fn a_broken_file_changes_nothing_and_all_its_mistakes_are_told_at_once() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 1)).await;
-        let load = Load::start(process.address, "/r3/a", 4, 100);
+        let load = Load::start(process.address(), "/r3/a", 4, 100);
         process.replace(BROKEN);
         process.logs("5 errors").await;
+        until("the refusal to be told", async || {
+            (process.ready().await.1["config"]["result"] == "refused").then_some(())
+        })
+        .await;
         shows(&process, 1).await;
         let log = process.log();
         assert_eq!(log.matches("the route file is not used").count(), 1, "{log}");
@@ -158,16 +163,16 @@ fn a_broken_file_changes_nothing_and_all_its_mistakes_are_told_at_once() {
             .map(|problem| problem["line"].as_u64().expect("a line"))
             .collect();
         assert_eq!(lines, [5, 9, 13, 14, 20]);
-        assert_eq!(process.reloads("refused").await, 1.0);
-        assert_eq!(process.reloads("applied").await, 1.0);
+        assert_eq!(process.reloads("refused").await, 1);
+        assert_eq!(process.reloads("applied").await, 1);
         process.replace(&table(&upstream, 2));
         shows(&process, 2).await;
         until("the refusal to be forgotten", async || {
             (process.ready().await.1["config"]["problems"] == json!([])).then_some(())
         })
         .await;
-        assert_eq!(process.reloads("refused").await, 1.0);
-        assert_eq!(process.reloads("applied").await, 2.0);
+        assert_eq!(process.reloads("refused").await, 1);
+        assert_eq!(process.reloads("applied").await, 2);
         load.stop().await.is_flawless();
     });
 }
@@ -181,10 +186,10 @@ fn a_half_written_file_is_read_when_its_writer_closes_it() {
         let text = table(&upstream, 2);
         // A whole number of routes: what is there is a valid file.
         let half = text.find("- id: r10").expect("a route");
-        let mut file = fs::File::create(&process.file).expect("a file");
+        let mut file = fs::File::create(process.file()).expect("a file");
         file.write_all(&text.as_bytes()[..half]).expect("a write");
         // Other files come and go beside it.
-        let other = process.file.with_extension("other");
+        let other = process.file().with_extension("other");
         keeps_showing(&process, 1, Duration::from_millis(400)).await;
         fs::write(&other, "x").expect("a file");
         fs::rename(&other, other.with_extension("moved")).expect("a rename");
@@ -194,8 +199,8 @@ fn a_half_written_file_is_read_when_its_writer_closes_it() {
         drop(file);
         shows(&process, 2).await;
         assert_eq!(process.get("/r19/a").await.status(), 200);
-        assert_eq!(process.reloads("refused").await, 0.0);
-        assert_eq!(process.reloads("applied").await, 2.0);
+        assert_eq!(process.reloads("refused").await, 0);
+        assert_eq!(process.reloads("applied").await, 2);
     });
 }
 
@@ -205,10 +210,10 @@ fn a_file_that_is_created_in_place_is_read_when_its_writer_closes_it() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 1)).await;
-        fs::rename(&process.file, process.file.with_extension("old")).expect("a rename");
+        fs::rename(process.file(), process.file().with_extension("old")).expect("a rename");
         let text = table(&upstream, 2);
         let half = text.find("- id: r10").expect("a route");
-        let mut file = fs::File::create_new(&process.file).expect("a file");
+        let mut file = fs::File::create_new(process.file()).expect("a file");
         file.write_all(&text.as_bytes()[..half]).expect("a write");
         keeps_showing(&process, 1, Duration::from_millis(4500)).await;
         file.write_all(&text.as_bytes()[half..]).expect("a write");
@@ -224,14 +229,14 @@ fn an_editor_that_moves_the_file_away_first_causes_no_refusal() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 1)).await;
-        let backup = process.file.with_extension("yaml~");
+        let backup = process.file().with_extension("yaml~");
         for wanted in 2..12 {
-            fs::rename(&process.file, &backup).expect("a rename");
-            fs::write(&process.file, table(&upstream, wanted)).expect("a file");
+            fs::rename(process.file(), &backup).expect("a rename");
+            fs::write(process.file(), table(&upstream, wanted)).expect("a file");
             fs::remove_file(&backup).expect("a removal");
             shows(&process, wanted).await;
         }
-        assert_eq!(process.reloads("refused").await, 0.0, "{}", process.log());
+        assert_eq!(process.reloads("refused").await, 0, "{}", process.log());
     });
 }
 
@@ -257,7 +262,9 @@ fn a_symlink_swap_is_seen_at_once() {
             fs::rename(root.join("..data_tmp"), root.join("..data")).expect("a rename");
         };
         let contents: Vec<_> = (2..8).collect();
-        contents.iter().for_each(|version| content(*version));
+        for version in &contents {
+            content(*version);
+        }
         let process = Process::start_in(folder, file, &[]).await;
         let mut times = Vec::new();
         for version in contents {
@@ -270,7 +277,7 @@ fn a_symlink_swap_is_seen_at_once() {
         let median = percentile(&times, 0.5);
         measured("symlink swap to first new answer (median)", median);
         assert!(median < Duration::from_millis(500), "{times:?}");
-        assert_eq!(process.reloads("refused").await, 0.0, "{}", process.log());
+        assert_eq!(process.reloads("refused").await, 0, "{}", process.log());
     });
 }
 
@@ -286,14 +293,14 @@ fn a_missing_or_empty_file_never_replaces_a_table() {
             })
             .await;
         };
-        fs::remove_file(&process.file).expect("a removal");
+        fs::remove_file(process.file()).expect("a removal");
         result("refused").await;
         assert!(process.log().contains("cannot read"), "{}", process.log());
         shows(&process, 1).await;
-        fs::write(&process.file, table(&upstream, 1)).expect("a file");
+        fs::write(process.file(), table(&upstream, 1)).expect("a file");
         result("applied").await;
         for empty in ["", "\n\n", "# nothing yet\n", "---\n"] {
-            fs::write(&process.file, empty).expect("a file");
+            fs::write(process.file(), empty).expect("a file");
             result("refused").await;
             shows(&process, 1).await;
             assert_eq!(process.ready().await.0, 200);
@@ -314,11 +321,11 @@ fn the_same_text_is_no_reload() {
         }
         process.replace(&table(&upstream, 2));
         shows(&process, 2).await;
-        fs::write(&process.file, table(&upstream, 2)).expect("a file");
+        fs::write(process.file(), table(&upstream, 2)).expect("a file");
         process.replace(&table(&upstream, 3));
         shows(&process, 3).await;
-        assert_eq!(process.reloads("applied").await, 3.0);
-        assert_eq!(process.reloads("refused").await, 0.0);
+        assert_eq!(process.reloads("applied").await, 3);
+        assert_eq!(process.reloads("refused").await, 0);
     });
 }
 
@@ -335,19 +342,19 @@ fn a_change_that_needs_a_restart_is_told_until_it_is_taken_back() {
         let waits = json!(["restart required: workers"]);
         until("restart required", async || (restart().await == waits).then_some(())).await;
         assert!(process.log().contains("restart required: workers"), "{}", process.log());
-        assert_eq!(process.metric("tollgate_config_restart_required").await, 1.0);
+        assert_eq!(process.metric("tollgate_config_restart_required").await, 1);
         // The next change of a route does not make the process have three workers.
         process.replace(&text(3));
         shows(&process, 3).await;
         until("the reload to be counted", async || {
-            (process.reloads("applied").await == 3.0).then_some(())
+            (process.reloads("applied").await == 3).then_some(())
         })
         .await;
         assert_eq!(restart().await, waits);
-        assert_eq!(process.metric("tollgate_config_restart_required").await, 1.0);
+        assert_eq!(process.metric("tollgate_config_restart_required").await, 1);
         process.replace(&table(&upstream, 4));
         until("nothing to wait for", async || (restart().await == json!([])).then_some(())).await;
-        assert_eq!(process.metric("tollgate_config_restart_required").await, 0.0);
+        assert_eq!(process.metric("tollgate_config_restart_required").await, 0);
     });
 }
 
@@ -357,12 +364,12 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 0)).await;
-        let load = Load::start(process.address, "/r3/a", 10, 100);
-        let mut connection = Connection::to(process.address).await.expect("a connection");
+        let load = Load::start(process.address(), "/r3/a", 10, 100);
+        let mut connection = Connection::to(process.address()).await.expect("a connection");
         let begin = now();
         let mut memory = Vec::new();
         for wanted in 1..=1000 {
-            replace(&process.file, &table(&upstream, wanted));
+            replace(process.file(), &table(&upstream, wanted));
             soon("the new table", async { while version(&mut connection).await != wanted {} })
                 .await;
             if wanted % 100 == 0 {
@@ -375,12 +382,12 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
         measured("resident KiB after each 100", &memory);
         measured("requests meanwhile", outcome.served);
         outcome.is_flawless();
-        assert!(took < Duration::from_secs(60), "{took:?}");
+        assert!(took < Duration::from_mins(1), "{took:?}");
         // The allocator settles in the beginning.
         let (settled, last) = (memory[2], memory[9]);
         assert!(last < settled + 6 * 1024, "{memory:?} KiB");
-        assert_eq!(process.reloads("applied").await, 1001.0);
-        assert_eq!(process.reloads("refused").await, 0.0);
+        assert_eq!(process.reloads("applied").await, 1001);
+        assert_eq!(process.reloads("refused").await, 0);
     });
 }
 
@@ -405,7 +412,7 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
         let routes =
             format!("routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n", upstream.uri());
         let process = Process::start(&routes).await;
-        let mut tunnel = Connection::to(process.address).await.expect("a connection");
+        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
         let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
                          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -435,12 +442,12 @@ fn a_request_in_flight_ends_with_the_table_it_began_with() {
         let gate = Gate::new();
         let upstream = gate.upstream().await;
         let process = Process::start(&table(&upstream, 1)).await;
-        let mut held = Connection::to(process.address).await.expect("a connection");
+        let mut held = Connection::to(process.address()).await.expect("a connection");
         held.send("GET /r7/x HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("a gateway");
         gate.crowd(1).await;
         let plain = Upstream::echoing_targets().await;
         process.replace(&table(&plain, 2));
-        until("the reload", async || (process.reloads("applied").await == 2.0).then_some(())).await;
+        until("the reload", async || (process.reloads("applied").await == 2).then_some(())).await;
         shows(&process, 2).await;
         gate.open();
         let answer = soon("the answer", held.answer()).await.expect("an answer");
@@ -471,10 +478,10 @@ fn a_hard_link_put_in_place_is_read() {
     play(async {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 1)).await;
-        let beside = process.file.with_extension("ready");
+        let beside = process.file().with_extension("ready");
         fs::write(&beside, table(&upstream, 2)).expect("a file");
-        fs::remove_file(&process.file).expect("a removal");
-        link(&beside, &process.file);
+        fs::remove_file(process.file()).expect("a removal");
+        link(&beside, process.file());
         shows(&process, 2).await;
     });
 }

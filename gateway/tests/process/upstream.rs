@@ -14,8 +14,7 @@ use crate::http1::{Connection, Message};
 /// Serves until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    /// Where it listens.
-    pub address: SocketAddr,
+    address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     /// Ends the connections too.
     _tasks: JoinSet<()>,
@@ -65,6 +64,11 @@ impl Upstream {
     /// Answers each request with its target.
     pub(crate) async fn echoing_targets() -> Self {
         Self::answering(|request| ok(&request.target())).await
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// As `uri:` of a route.

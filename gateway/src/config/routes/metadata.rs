@@ -61,6 +61,13 @@ fn key(context: &Context<'_>, entry: &Entry<'_>) -> String {
 
 fn value(context: &Context<'_>, node: &Node<'_>) -> MetadataValue {
     match &node.kind {
+        // Spring binds a list among free values as a map of its places.
+        Kind::List(items) if !context.strict => {
+            let places = items.iter().enumerate();
+            MetadataValue::Map(
+                places.map(|(place, item)| (place.to_string(), value(context, item))).collect(),
+            )
+        }
         Kind::List(items) => {
             MetadataValue::List(items.iter().map(|item| value(context, item)).collect())
         }

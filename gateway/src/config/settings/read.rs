@@ -74,7 +74,7 @@ fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
         };
         let address = one.value("address");
         if address.is_none() {
-            let problem = Invalid::new("missing-key", "a listener has an `address`");
+            let problem = Invalid::new("missing-key", "a listener needs an `address`");
             section.context.error(problem.or_at(one.span()));
         }
         let converted = address.as_ref().and_then(|value| {

@@ -109,6 +109,14 @@ fn sexagesimal(text: &str) -> Option<u64> {
     })
 }
 
+/// `190:20:30.15`: whole groups, of which the last has a fraction.
+fn sexagesimal_float(text: &str) -> Option<f64> {
+    let (groups, fraction) = text.split_once('.')?;
+    let is_fraction = fraction.chars().all(|c| c.is_ascii_digit() || c == '_');
+    let whole = sexagesimal(&groups.replace('_', "")).filter(|_| is_fraction)?;
+    format!("{whole}.{}", fraction.replace('_', "")).parse().ok()
+}
+
 fn float(text: &str) -> Option<f64> {
     let (negative, written) = split_sign(text);
     match written {
@@ -119,6 +127,9 @@ fn float(text: &str) -> Option<f64> {
         _ => {}
     }
     let starts = written.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit());
+    if written.contains(':') {
+        return sexagesimal_float(written).map(|number| if negative { -number } else { number });
+    }
     let known = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | 'e' | 'E' | '+' | '-');
     if !starts || !written.chars().all(known) || !written.contains(['.', 'e', 'E']) {
         return None;
@@ -198,6 +209,10 @@ mod tests {
         check_text("1_0.5", "10.5");
         check_text("3.0", "3.0");
         check_text("1e3", "1000.0");
+        check_text("1:30.5", "90.5");
+        check_text("-1:30.", "-90.0");
+        check_unchanged("1:60.5");
+        check_unchanged("1:30.5e1");
         check_text("1e7", "1.0E7");
         check_text("100000000.0", "1.0E8");
         check_text("0.0001", "1.0E-4");

@@ -99,11 +99,6 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sends bytes to a gateway that may have closed the connection.
-    pub(crate) fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
-    }
-
     /// Reads an answer with its body.
     #[track_caller]
     pub(crate) fn read_answer(&mut self) -> Answer {
@@ -182,25 +177,17 @@ impl Client {
         self.stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         eventually("an answer to a dripped upload", || {
             let mut piece = [0; 1024];
-            match self.stream.read(&mut piece) {
-                Ok(count) => {
-                    self.buffer.extend_from_slice(&piece[..count]);
-                    Some(())
-                }
-                Err(_) => {
-                    let _gone = self.stream.write_all(b"x");
-                    None
-                }
-            }
+            let Ok(count) = self.stream.read(&mut piece) else {
+                let _gone = self.stream.write_all(b"x");
+                return None;
+            };
+            self.buffer.extend_from_slice(&piece[..count]);
+            Some(())
         });
         self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     }
 
-    /// Tells the gateway that nothing more will be sent.
-    pub(crate) fn finish_sending(&mut self) {
-        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
-    }
-
+    #[track_caller]
     fn read_line(&mut self) -> String {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
@@ -218,7 +205,7 @@ impl Client {
 
     /// Reads more; false at the end of the connection.
     fn fill(&mut self) -> bool {
-        let mut piece = [0; 64 << 10];
+        let mut piece = [0; 16 << 10];
         match self.stream.read(&mut piece) {
             Ok(0) => false,
             Ok(count) => {
@@ -254,7 +241,8 @@ fn wire(request: &str) -> Vec<u8> {
         text.push_str("\r\n");
     }
     if !body.is_empty() && !has("content-length") && !has("transfer-encoding") {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        let line = format!("Content-Length: {}\r\n", body.len());
+        text.push_str(&line);
     }
     text.push_str("\r\n");
     text.push_str(body);
