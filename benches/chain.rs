@@ -1,9 +1,9 @@
 //! How long the filters of a route take, without the network: request and answer, there and back.
 
-#![expect(missing_docs, reason = "the groups that the macros make")]
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use pingora_core::Error;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::runtime::Builder;
 use tollgate::builder::RouteBuilder;
@@ -41,7 +41,7 @@ fn heads() -> (RequestHeader, ResponseHeader) {
         answer.insert_header("Content-Type", "application/json")?;
         answer.insert_header("Content-Length", "1024")?;
         answer.insert_header("Server", "backend")?;
-        pingora_core::Result::Ok((request, answer))
+        Ok::<_, Box<Error>>((request, answer))
     };
     build().expect("heads that can be built")
 }

@@ -315,9 +315,9 @@ impl Bench<'_> {
             let took = now().duration_since(began);
             Ok((took.as_secs_f64() * 1000.0, mebibytes(&process)?))
         };
-        let one = self.times(|| start(1))?;
-        let some = self.times(|| start(5_000))?;
-        let many = self.times(|| start(10_000))?;
+        let one = Self::times(|| start(1))?;
+        let some = Self::times(|| start(5_000))?;
+        let many = Self::times(|| start(10_000))?;
         let (rest, loaded) = self.memory_after_load()?;
         let changes = self.changes(10_000)?;
         let mut fine = true;
@@ -342,7 +342,7 @@ impl Bench<'_> {
         Ok(fine)
     }
 
-    fn times(&self, once: impl Fn() -> Result<(f64, f64)>) -> Result<(Vec<f64>, Vec<f64>)> {
+    fn times(once: impl Fn() -> Result<(f64, f64)>) -> Result<(Vec<f64>, Vec<f64>)> {
         let taken = (0..TIMES).map(|_| once()).collect::<Result<Vec<(f64, f64)>>>()?;
         Ok(taken.into_iter().unzip())
     }

@@ -39,16 +39,17 @@ impl Running {
     ) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().with_context(|| format!("cannot start {program:?}"))?;
+        let name = program.display();
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let pid = Pid::from_raw(child.id().try_into()?);
         let mut running = Self { clock: clock_getcpuclockid(pid)?, child, address };
         let deadline = now() + PATIENCE;
         while !answers(address, ready_path) {
             if let Some(status) = running.child.try_wait()? {
-                bail!("{program:?} ended: {status}");
+                bail!("{name} ended: {status}");
             }
             if now() > deadline {
-                bail!("{program:?} does not answer on http://{address}{ready_path}");
+                bail!("{name} does not answer on http://{address}{ready_path}");
             }
             wait(Duration::from_millis(1));
         }

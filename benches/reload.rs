@@ -1,6 +1,5 @@
 //! How long a route file takes from its text to a table that can serve.
 
-#![expect(missing_docs, reason = "the groups that the macros make")]
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
 
 use std::net::{Ipv4Addr, SocketAddr};

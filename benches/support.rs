@@ -15,15 +15,16 @@ pub fn service_path(number: usize) -> String {
 /// A route file with so many routes of the common kind: a path, its prefix stripped, and a header
 /// added to the answer.
 pub fn many_routes(count: usize, backend: SocketAddr) -> String {
-    let mut file = String::from("routes:\n");
-    for number in 0..count {
+    let route = |number| {
         let path = service_path(number);
-        file.push_str(&format!(
+        format!(
             "  - id: service-{number:05}\n    uri: http://{backend}\n    predicates:\n      \
              - Path={path}/**\n    filters:\n      - StripPrefix=1\n      \
              - AddResponseHeader=X-Service, {number}\n"
-        ));
-    }
+        )
+    };
+    let mut file = "routes:\n".to_owned();
+    file.extend((0..count).map(route));
     file
 }
 

@@ -198,6 +198,15 @@ impl PathPattern {
         shape
     }
 
+    /// Whether the shape says it all: literal segments, then any rest.
+    pub fn is_its_shape(&self) -> bool {
+        let Some((Element::Rest(_), before)) = self.elements.split_last() else { return false };
+        let is_literal = |pair: &[Element]| {
+            matches!(pair, [Element::Separator, Element::Segment(Segment::Literal(_))])
+        };
+        !before.is_empty() && before.chunks(2).all(is_literal)
+    }
+
     fn run(&self, path: &str, into: Option<&mut Variables>) -> Result<bool, Failure> {
         match self.elements.split_first() {
             None => Ok(path.is_empty() || (self.slash == TrailingSlash::Optional && path == "/")),

@@ -72,6 +72,12 @@ pub trait Predicate: Debug + Display + Send + Sync {
     fn hint(&self) -> Hint<'_> {
         Hint::None
     }
+
+    /// Whether the hint says it all: every request it admits meets the condition, which then need
+    /// not be asked. Only for [`Hint::Paths`].
+    fn is_its_hint(&self) -> bool {
+        false
+    }
 }
 
 /// What every request that meets a predicate has in common.

@@ -62,15 +62,19 @@ impl ProxyHttp for Gateway {
         context.arrived(session, snapshot);
         match self.route(session, context).await {
             Ok(None) => Ok(false),
-            Ok(Some(outgoing)) => self.respond(session, context, outgoing).await.map(|()| true),
-            Err(failure) => self.refuse(session, context, failure).await.map(|()| true),
+            // Boxed, so that the future of the requests that go on is small.
+            Ok(Some(outgoing)) => {
+                Box::pin(self.respond(session, context, outgoing)).await.map(|()| true)
+            }
+            Err(failure) => Box::pin(self.refuse(session, context, failure)).await.map(|()| true),
         }
     }
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         context.attempts += 1;
-        context.upstream_started.get_or_insert_with(clock::now);
-        let silence = context.silence();
+        let now = clock::now();
+        context.upstream_started.get_or_insert(now);
+        let silence = context.silence(now);
         let Some(destination) = context.destination() else {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
@@ -174,11 +178,14 @@ impl ProxyHttp for Gateway {
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         _: &mut Option<Bytes>,
         _: bool,
         context: &mut Context,
     ) -> Result<()> {
+        if session.as_mut().is_body_empty() {
+            return Ok(());
+        }
         // Each chunk restarts Pingora's read timeout, so a dripped upload needs this check.
         if context.is_overdue() { Err(context.overdue()) } else { Ok(()) }
     }
@@ -348,8 +355,14 @@ fn to_origin_form(request: &mut RequestHeader) {
     }
 }
 
+static ALWAYS_DROPPED: [HeaderName; 2] = [header::CONNECTION, header::UPGRADE];
+
 /// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
 fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
+    // Most answers have none: one walk over the names is less than looking each one up.
+    if !head.headers.keys().any(|name| listed.contains(name) || ALWAYS_DROPPED.contains(name)) {
+        return;
+    }
     let nominated: Vec<HeaderName> = head
         .headers
         .get_all(header::CONNECTION)
@@ -359,7 +372,7 @@ fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
         .collect();
-    for name in nominated.iter().chain(listed).chain(&[header::CONNECTION, header::UPGRADE]) {
+    for name in nominated.iter().chain(listed).chain(&ALWAYS_DROPPED) {
         head.remove_header(name);
     }
 }

@@ -110,6 +110,10 @@ impl Predicate for Path {
     fn hint(&self) -> Hint<'_> {
         Hint::Paths(&self.shapes)
     }
+
+    fn is_its_hint(&self) -> bool {
+        self.patterns.iter().all(PathPattern::is_its_shape)
+    }
 }
 
 impl fmt::Display for Path {

@@ -3,11 +3,17 @@
 //! Routes hang in a trie over host labels (from the right) whose leaves are tries over path
 //! segments. A lookup walks both and gives sorted lists of positions, which [`Candidates`] merges:
 //! the order of the table is kept, whatever the index looks like. The index may name a route that
-//! does not match, never miss one that does; the predicates decide.
+//! does not match, never miss one that does; the predicates decide, unless the shape of a path is
+//! all that a route asks for.
+//!
+//! A lookup in a large table costs what it takes from memory, so names and short lists are stored
+//! in place.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::predicate::{Hint, Incoming, MethodSet, Piece, RequestPath, Shape};
@@ -18,6 +24,16 @@ use crate::route::Route;
 struct Entry {
     position: usize,
     methods: MethodSet,
+    is_decided: bool,
+}
+
+/// A route that may take a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    /// Its position in the table.
+    pub(super) position: usize,
+    /// Whether it does take it: its predicates need not be asked.
+    pub(super) is_decided: bool,
 }
 
 /// The candidates of a table by host, path and method.
@@ -37,17 +53,24 @@ struct Trie<T> {
 
 #[derive(Debug)]
 struct Node<T> {
-    literal: HashMap<Box<str>, usize>,
+    literal: Children,
     any: Option<usize>,
     /// Values of shapes that end here.
-    exact: Vec<T>,
+    exact: SmallVec<[T; 1]>,
     /// Values of shapes that may go on in any way.
-    open: Vec<T>,
+    open: SmallVec<[T; 1]>,
 }
+
+/// Children by name. Only route files add names, so nobody can make them collide.
+type Children = HashMap<Name, usize, BuildHasherDefault<FxHasher>>;
+
+/// A segment or label, in place if it is short.
+type Name = SmallVec<[u8; 16]>;
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { literal: HashMap::new(), any: None, exact: Vec::new(), open: Vec::new() }
+        let (exact, open) = (SmallVec::new(), SmallVec::new());
+        Self { literal: Children::default(), any: None, exact, open }
     }
 }
 
@@ -77,7 +100,8 @@ impl Index {
                     Hint::Weight { .. } | Hint::None => {}
                 }
             }
-            let entry = Entry { position, methods };
+            let is_decided = matches!(&*route.predicates, [only] if only.is_its_hint());
+            let entry = Entry { position, methods, is_decided };
             let Some(hosts) = hosts else {
                 index.insert(0, paths, entry);
                 continue;
@@ -146,7 +170,9 @@ impl<T: Copy> Trie<T> {
         let Some(node) = self.nodes.get_mut(at) else { return at };
         let child = match piece {
             Piece::Any => *node.any.get_or_insert(next),
-            Piece::Literal(text) => *node.literal.entry(text.as_str().into()).or_insert(next),
+            Piece::Literal(text) => {
+                *node.literal.entry(Name::from_slice(text.as_bytes())).or_insert(next)
+            }
         };
         if child == next {
             self.nodes.push(Node::default());
@@ -194,7 +220,9 @@ impl<T: Copy> Trie<T> {
         let Some(piece) = piece else { return };
         if !node.literal.is_empty() {
             let mut child = None;
-            decode(piece.as_ref(), &mut |text| child = node.literal.get(text).copied());
+            decode(piece.as_ref(), &mut |text| {
+                child = node.literal.get(text.as_bytes()).copied();
+            });
             if let Some(child) = child {
                 self.walk(child, pieces.clone(), decode, lists);
             }
@@ -213,12 +241,12 @@ pub(super) struct Candidates<'t> {
 }
 
 impl Iterator for Candidates<'_> {
-    type Item = usize;
+    type Item = Candidate;
 
-    fn next(&mut self) -> Option<usize> {
+    fn next(&mut self) -> Option<Candidate> {
         loop {
             let next = self.lists.iter().filter_map(|list| list.first()).min_by_key(|e| e.position);
-            let Entry { position, methods } = *next?;
+            let Entry { position, methods, is_decided } = *next?;
             for list in &mut self.lists {
                 while let Some((first, rest)) = list.split_first()
                     && first.position == position
@@ -227,7 +255,7 @@ impl Iterator for Candidates<'_> {
                 }
             }
             if methods.intersects(self.methods) {
-                return Some(position);
+                return Some(Candidate { position, is_decided });
             }
         }
     }

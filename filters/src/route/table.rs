@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::index::Index;
+use super::index::{Candidate, Index};
 use crate::predicate::{Choices, Hint};
 use crate::weights::WeightTable;
 use crate::{Failure, Incoming, Route, Variables};
@@ -56,16 +56,20 @@ impl RouteTable {
     ///
     /// As [`RouteTable::find`].
     pub fn find_without_index(&self, incoming: &Incoming<'_>) -> Result<Option<usize>, Failure> {
-        self.first_match(0..self.routes.len(), incoming)
+        let all = 0..self.routes.len();
+        self.first_match(all.map(|position| Candidate { position, is_decided: false }), incoming)
     }
 
     fn first_match(
         &self,
-        positions: impl Iterator<Item = usize>,
+        candidates: impl Iterator<Item = Candidate>,
         incoming: &Incoming<'_>,
     ) -> Result<Option<usize>, Failure> {
         let mut failed = None;
-        for position in positions {
+        for Candidate { position, is_decided } in candidates {
+            if is_decided {
+                return Ok(Some(position));
+            }
             match self.routes.get(position).map(|route| route.takes(incoming)) {
                 Some(Ok(true)) => return Ok(Some(position)),
                 Some(Err(failure)) => {

@@ -19,6 +19,8 @@ use crate::snapshot::{Destination, Plan, Snapshot};
 pub struct Context {
     /// When the request's head was read.
     pub started: Instant,
+    /// When a route was chosen for the request, in nanoseconds since the epoch.
+    pub chosen_unix_nanos: Option<i128>,
     /// When the answer's head was ready.
     pub head_ready: Option<Instant>,
     /// The table this request sees from its beginning to its end.
@@ -78,6 +80,7 @@ impl Context {
         in_flight.inc();
         Self {
             started: clock::now(),
+            chosen_unix_nanos: None,
             head_ready: None,
             snapshot: None,
             position: None,
@@ -152,13 +155,12 @@ impl Context {
     }
 
     /// How long the upstream may be silent. Streams may be silent for long.
-    pub fn silence(&self) -> Option<Duration> {
+    pub fn silence(&self, now: Instant) -> Option<Duration> {
         if self.arrival.is_stream {
             return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
         }
         let whole = self.plan()?.response_timeout?;
-        let spent =
-            self.upstream_started.map_or(Duration::ZERO, |at| clock::now().duration_since(at));
+        let spent = self.upstream_started.map_or(Duration::ZERO, |at| now.duration_since(at));
         // The framework treats zero as no limit.
         Some(whole.saturating_sub(spent).max(Duration::from_millis(1)))
     }

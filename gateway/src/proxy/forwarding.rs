@@ -1,7 +1,8 @@
 //! What the gateway itself writes on a request before it goes upstream: `Host`, `X-Forwarded-*`
 //! and `Forwarded`, and what it takes away (`global.md` 6).
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue, Uri, header};
 use pingora_http::RequestHeader;
@@ -55,9 +56,12 @@ impl Forwarding {
         if let (Some(trusted), true) = (earlier, self.forwarded.enabled) {
             elements = kept_elements(request, trusted);
         }
-        request.remove_header(&header::FORWARDED);
-        if earlier.is_none() || !self.x_forwarded.enabled {
-            drop_x_forwarded(request);
+        // Most requests have none: one walk over the names is less than looking each one up.
+        if request.headers.keys().any(is_forwarding) {
+            request.remove_header(&header::FORWARDED);
+            if earlier.is_none() || !self.x_forwarded.enabled {
+                drop_x_forwarded(request);
+            }
         }
         let scheme = if downstream.is_tls { "https" } else { "http" };
         let host = downstream.host.and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -68,28 +72,27 @@ impl Forwarding {
         if !self.x_forwarded.enabled {
             return;
         }
-        if let Some(peer) = peer {
-            let kept = earlier.map(|trusted| kept_lines(request, &FOR, Some(trusted)));
-            write(request, self.x_forwarded.for_, &FOR, "X-Forwarded-For", kept, |text| {
-                text.push_str(&peer.to_string());
-            });
-        }
         let kept = |request: &RequestHeader, name| earlier.map(|_| kept_lines(request, name, None));
-        let lines = kept(request, &PROTO);
-        write(request, self.x_forwarded.proto, &PROTO, "X-Forwarded-Proto", lines, |text| {
-            text.push_str(scheme);
-        });
-        if !host.is_empty() {
-            let host = without_default_port(host, downstream.is_tls);
-            let lines = kept(request, &HOST);
-            write(request, self.x_forwarded.host, &HOST, "X-Forwarded-Host", lines, |text| {
-                text.push_str(host);
-            });
+        if let Some(own) = peer.and_then(address_value) {
+            let lines = earlier.map(|trusted| kept_lines(request, &FOR, Some(trusted)));
+            write(request, self.x_forwarded.for_, "X-Forwarded-For", lines, own);
         }
-        let lines = kept(request, &PORT);
-        write(request, self.x_forwarded.port, &PORT, "X-Forwarded-Port", lines, |text| {
-            text.push_str(&port_of(host, downstream.is_tls).to_string());
-        });
+        let (lines, own) = (kept(request, &PROTO), HeaderValue::from_static(scheme));
+        write(request, self.x_forwarded.proto, "X-Forwarded-Proto", lines, own);
+        if let Some(own) = downstream.host.filter(|_| !host.is_empty()) {
+            let short = without_default_port(host, downstream.is_tls);
+            let as_sent = short.len() == own.len();
+            let own = if as_sent { Some(own.clone()) } else { HeaderValue::from_str(short).ok() };
+            if let Some(own) = own {
+                let lines = kept(request, &HOST);
+                write(request, self.x_forwarded.host, "X-Forwarded-Host", lines, own);
+            }
+        }
+        if self.x_forwarded.port.enabled {
+            let own = HeaderValue::from(port_of(host, downstream.is_tls));
+            let lines = kept(request, &PORT);
+            write(request, self.x_forwarded.port, "X-Forwarded-Port", lines, own);
+        }
         if self.x_forwarded.prefix.enabled {
             self.write_prefix(request, downstream);
         }
@@ -105,10 +108,9 @@ impl Forwarding {
             let Some(prefix) = path.strip_suffix(target).filter(|prefix| !prefix.is_empty()) else {
                 continue;
             };
+            let Ok(own) = HeaderValue::from_str(prefix) else { continue };
             let lines = Some(kept_lines(request, &PREFIX, None));
-            write(request, self.x_forwarded.prefix, &PREFIX, "X-Forwarded-Prefix", lines, |text| {
-                text.push_str(prefix);
-            });
+            write(request, self.x_forwarded.prefix, "X-Forwarded-Prefix", lines, own);
         }
     }
 
@@ -178,24 +180,38 @@ fn kept_lines(request: &RequestHeader, name: &HeaderName, trusted: Option<&JavaP
 fn write(
     request: &mut RequestHeader,
     how: XForwardedHeader,
-    name: &HeaderName,
     spelling: &'static str,
     earlier: Option<String>,
-    own: impl FnOnce(&mut String),
+    own: HeaderValue,
 ) {
     if !how.enabled {
         return;
     }
-    let mut text = earlier.filter(|_| how.append).unwrap_or_default();
-    if !text.is_empty() {
-        text.push(',');
-    }
-    own(&mut text);
-    if let Ok(value) = HeaderValue::try_from(text) {
-        request.remove_header(name);
+    let value = match earlier.filter(|lines| how.append && !lines.is_empty()) {
+        None => Some(own),
+        Some(mut lines) => own.to_str().ok().and_then(|own| {
+            lines.push(',');
+            lines.push_str(own);
+            HeaderValue::try_from(lines).ok()
+        }),
+    };
+    if let Some(value) = value {
         // A head cannot be so full: the guard limits it.
         drop(request.insert_header(spelling, value));
     }
+}
+
+/// An address as a header value, formatted without a string on the heap.
+fn address_value(address: IpAddr) -> Option<HeaderValue> {
+    let mut text = [0; 45];
+    let mut rest = text.as_mut_slice();
+    write!(rest, "{address}").ok()?;
+    let unused = rest.len();
+    HeaderValue::from_bytes(text.get(..text.len() - unused)?).ok()
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    *name == header::FORWARDED || name.as_str().starts_with("x-forwarded-")
 }
 
 /// Drops every header whose name begins with `x-forwarded-`.

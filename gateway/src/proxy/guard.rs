@@ -48,31 +48,32 @@ fn check_raw(raw: &[u8], limits: &Limits) -> Result<(), Failure> {
     if raw.len() - line_end > limits.request_headers {
         return Err(Failure::HeadersTooLarge);
     }
-    let bare = memchr_iter(b'\n', raw)
-        .any(|at| at.checked_sub(1).and_then(|before| raw.get(before)) != Some(&b'\r'));
-    if bare {
-        return Err(Failure::BadFraming("a line ends without a carriage return"));
-    }
     // Pingora drops `Content-Length` when both are there, so only the raw head tells.
-    let lengths = count_fields(raw, b"content-length");
+    let (mut lengths, mut encodings) = (0, 0);
+    for at in memchr_iter(b'\n', raw) {
+        if at.checked_sub(1).and_then(|before| raw.get(before)) != Some(&b'\r') {
+            return Err(Failure::BadFraming("a line ends without a carriage return"));
+        }
+        let line = raw.get(at + 1..).unwrap_or_default();
+        match line.first() {
+            Some(b'c' | b'C') if is_field(line, b"content-length") => lengths += 1,
+            Some(b't' | b'T') if is_field(line, b"transfer-encoding") => encodings += 1,
+            _ => {}
+        }
+    }
     if lengths > 1 {
         return Err(Failure::BadFraming("more than one `Content-Length`"));
     }
-    if lengths > 0 && count_fields(raw, b"transfer-encoding") > 0 {
+    if lengths > 0 && encodings > 0 {
         return Err(Failure::BadFraming("both `Content-Length` and `Transfer-Encoding`"));
     }
     Ok(())
 }
 
-/// How many lines of a head have this field name, given in lower case.
-fn count_fields(raw: &[u8], name: &[u8]) -> usize {
-    memmem::find_iter(raw, b"\r\n")
-        .filter(|at| {
-            raw.get(at + 2..at + 2 + name.len())
-                .is_some_and(|found| found.eq_ignore_ascii_case(name))
-                && raw.get(at + 2 + name.len()) == Some(&b':')
-        })
-        .count()
+/// Whether a line begins with this field name, given in lower case.
+fn is_field(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+        && line.get(name.len()) == Some(&b':')
 }
 
 fn check_framing(headers: &HeaderMap) -> Result<(), Failure> {

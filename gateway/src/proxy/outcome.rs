@@ -94,7 +94,7 @@ impl Gateway {
                 outcome.path = context.state.variables.path_pattern().cloned();
             }
             if status != 0 {
-                plan.timer.record(&outcome, head_took, self.shared.metrics.uptime());
+                plan.timer.record(&outcome, head_took, self.shared.metrics.uptime(now));
             }
         }
         let upstream_duration = context
@@ -102,7 +102,9 @@ impl Gateway {
             .zip(context.upstream_ended)
             .map(|(from, to)| to.duration_since(from));
         self.access_log.log(&Line {
-            unix_nanos: clock::unix_nanos() - i128::try_from(took.as_nanos()).unwrap_or_default(),
+            unix_nanos: context.chosen_unix_nanos.unwrap_or_else(|| {
+                clock::unix_nanos() - i128::try_from(took.as_nanos()).unwrap_or_default()
+            }),
             route: context.route_id(),
             method: context.method().as_str(),
             path: context.path(),

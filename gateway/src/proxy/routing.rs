@@ -58,7 +58,9 @@ impl Gateway {
                     session.req_header_mut().remove_header(&header::ORIGIN);
                 }
                 TargetKind::Upstream { .. } => return ready_for_upstream(session, context),
-                TargetKind::Unrouted => return unrouted(session, context).await.map(Some),
+                TargetKind::Unrouted => {
+                    return Box::pin(unrouted(session, context)).await.map(Some);
+                }
                 TargetKind::LoadBalanced { service, .. } => {
                     return Err(if snapshot.settings.load_balancer_use_404 {
                         Failure::NoInstanceNotFound(service.clone())
@@ -82,7 +84,7 @@ fn choose(
 ) -> Result<Arc<Route>, Failure> {
     let mut incoming = Incoming::new(head);
     incoming.client = context.state.client;
-    incoming.now_nanos = clock::unix_nanos();
+    incoming.now_nanos = *context.chosen_unix_nanos.get_or_insert_with(clock::unix_nanos);
     incoming.choices = choices;
     context.position = None;
     let position = snapshot.table.find(&incoming)?.ok_or(Failure::RouteNotFound)?;

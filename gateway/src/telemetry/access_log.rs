@@ -3,6 +3,7 @@
 //! A request formats its line into the buffer of its thread's shard; one thread takes all buffers
 //! every few milliseconds and writes them. A slow output costs lines, never requests.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -199,41 +200,113 @@ fn pause() {
 impl Line<'_> {
     /// Appends the line as JSON; nothing the client sent can break out of its string.
     fn write_to(&self, out: &mut Vec<u8>) {
-        let time = Timestamp::from_nanosecond(self.unix_nanos).unwrap_or_default();
-        // Writing to a `Vec` cannot fail.
-        drop(write!(out, "{{\"time\":\"{time:.3}\",\"route\":"));
+        out.extend_from_slice(b"{\"time\":\"");
+        push_time(out, self.unix_nanos);
+        out.extend_from_slice(b"\",\"route\":");
         push_optional(out, self.route);
         out.extend_from_slice(b",\"method\":");
         push_string(out, self.method);
         out.extend_from_slice(b",\"path\":");
         push_string(out, self.path);
-        drop(write!(out, ",\"status\":{},\"code\":", self.status));
+        out.extend_from_slice(b",\"status\":");
+        push_number(out, self.status.into());
+        out.extend_from_slice(b",\"code\":");
         push_optional(out, self.code);
-        let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
-        drop(write!(
-            out,
-            ",\"bytes_out\":{},\"duration_ms\":{:.3},\"upstream\":",
-            self.bytes_out,
-            millis(self.duration)
-        ));
-        match self.upstream {
-            Some(upstream) => drop(write!(out, "\"{upstream}\"")),
-            None => out.extend_from_slice(b"null"),
-        }
+        out.extend_from_slice(b",\"bytes_out\":");
+        push_number(out, self.bytes_out.try_into().unwrap_or(u64::MAX));
+        out.extend_from_slice(b",\"duration_ms\":");
+        push_millis(out, self.duration);
+        out.extend_from_slice(b",\"upstream\":");
+        push_address(out, self.upstream.map(|upstream| (upstream.ip(), Some(upstream.port()))));
         out.extend_from_slice(b",\"upstream_ms\":");
         match self.upstream_duration {
-            Some(duration) => drop(write!(out, "{:.3}", millis(duration))),
+            Some(duration) => push_millis(out, duration),
             None => out.extend_from_slice(b"null"),
         }
-        drop(write!(out, ",\"attempts\":{},\"client\":", self.attempts));
-        match self.client {
-            Some(client) => drop(write!(out, "\"{client}\"")),
-            None => out.extend_from_slice(b"null"),
-        }
+        out.extend_from_slice(b",\"attempts\":");
+        push_number(out, self.attempts.into());
+        out.extend_from_slice(b",\"client\":");
+        push_address(out, self.client.map(|client| (client, None)));
         out.extend_from_slice(b",\"trace_id\":");
         push_optional(out, self.trace_id);
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// Appends a time in UTC to the millisecond. What stands before the fraction is formatted once a
+/// second.
+fn push_time(out: &mut Vec<u8>, unix_nanos: i128) {
+    thread_local! {
+        static LAST: RefCell<(i128, String)> = const { RefCell::new((i128::MIN, String::new())) };
+    }
+    const SECOND: i128 = 1_000_000_000;
+    let (second, fraction) = (unix_nanos.div_euclid(SECOND), unix_nanos.rem_euclid(SECOND));
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != second {
+            let time = Timestamp::from_nanosecond(second * SECOND).unwrap_or_default();
+            *text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            *last = second;
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+    push_fraction(out, u64::try_from(fraction / 1_000_000).unwrap_or_default());
+    out.push(b'Z');
+}
+
+/// Appends milliseconds to the microsecond.
+fn push_millis(out: &mut Vec<u8>, duration: Duration) {
+    let micros = u64::try_from((duration.as_nanos() + 500) / 1000).unwrap_or(u64::MAX);
+    push_number(out, micros / 1000);
+    push_fraction(out, micros % 1000);
+}
+
+/// Appends a point and three digits.
+fn push_fraction(out: &mut Vec<u8>, thousandths: u64) {
+    let zeros: &[u8] = match thousandths {
+        0..10 => b".00",
+        10..100 => b".0",
+        _ => b".",
+    };
+    out.extend_from_slice(zeros);
+    push_number(out, thousandths);
+}
+
+fn push_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut begin = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        begin = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(begin..).unwrap_or_default());
+}
+
+fn push_address(out: &mut Vec<u8>, address: Option<(IpAddr, Option<u16>)>) {
+    let Some((ip, port)) = address else { return out.extend_from_slice(b"null") };
+    out.push(b'"');
+    match (ip, port) {
+        (IpAddr::V4(ip), _) => {
+            for (at, octet) in ip.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                push_number(out, octet.into());
+            }
+        }
+        // Writing to a `Vec` cannot fail.
+        (IpAddr::V6(ip), None) => drop(write!(out, "{ip}")),
+        (IpAddr::V6(ip), Some(_)) => drop(write!(out, "[{ip}]")),
+    }
+    if let Some(port) = port {
+        out.push(b':');
+        push_number(out, port.into());
+    }
+    out.push(b'"');
 }
 
 fn push_optional(out: &mut Vec<u8>, text: Option<&str>) {
@@ -281,6 +354,46 @@ mod tests {
              \"duration_ms\":1.500,\"upstream\":\"127.0.0.1:80\",\"upstream_ms\":1.000,\
              \"attempts\":1,\"client\":\"10.0.0.1\",\"trace_id\":null}\n"
         );
+    }
+
+    #[test]
+    fn writes_numbers_as_the_standard_library_does() {
+        let text = |push: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            push(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for number in [0, 7, 10, 999, 1000, 65_535, u64::MAX] {
+            assert_eq!(text(&|out| push_number(out, number)), number.to_string());
+        }
+        for (nanos, expected) in [
+            (0, "0.000"),
+            (499, "0.000"),
+            (1_500, "0.002"),
+            (12_345_678, "12.346"),
+            (999_999_999, "1000.000"),
+            (60_004_000_000, "60004.000"),
+        ] {
+            assert_eq!(text(&|out| push_millis(out, Duration::from_nanos(nanos))), expected);
+        }
+        for (nanos, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_735_689_600_009_999_999, "2025-01-01T00:00:00.009Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text(&|out| push_time(out, nanos)), expected);
+        }
+        for address in ["10.0.0.255:80", "[2001:db8::1]:65535"] {
+            let parsed: SocketAddr = address.parse().unwrap();
+            let quoted = format!("\"{address}\"");
+            assert_eq!(
+                text(&|out| push_address(out, Some((parsed.ip(), Some(parsed.port()))))),
+                quoted
+            );
+        }
+        let ip: IpAddr = "::1".parse().unwrap();
+        assert_eq!(text(&|out| push_address(out, Some((ip, None)))), "\"::1\"");
+        assert_eq!(text(&|out| push_address(out, None)), "null");
     }
 
     #[test]

@@ -122,9 +122,9 @@ impl Metrics {
         })
     }
 
-    /// Time since the process started.
-    pub fn uptime(&self) -> Duration {
-        clock::now().duration_since(self.started)
+    /// Time from the start of the process to `now`.
+    pub fn uptime(&self, now: Instant) -> Duration {
+        now.duration_since(self.started)
     }
 
     /// The number of requests that are being served.
