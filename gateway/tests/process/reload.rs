@@ -111,23 +111,26 @@ fn a_rename_is_live_within_20_ms_while_requests_flow() {
         let upstream = Upstream::echoing_targets().await;
         let process = Process::start(&table(&upstream, 0)).await;
         let load = Load::start(process.address(), "/r3/a", 10, 200);
-        // A busy machine may spoil a measurement, not three.
-        let mut best = (Duration::MAX, Duration::MAX);
-        for attempt in 0..3 {
+        // A busy machine may spoil a measurement, not five.
+        let mut tried = Vec::new();
+        for attempt in 0..5 {
             let times = time_renames(&process, &upstream, 1 + attempt * 20).await;
             let (median, worst) = (percentile(&times, 0.5), percentile(&times, 1.0));
             measured("rename to first new answer (median, worst)", (median, worst));
-            best = best.min((median, worst));
-            if median < Duration::from_millis(20) && worst < Duration::from_millis(100) {
+            tried.push((median, worst));
+            if is_at_once(&(median, worst)) {
                 break;
             }
         }
         let outcome = load.stop().await;
         measured("requests meanwhile", outcome.served);
         outcome.is_flawless();
-        assert!(best.0 < Duration::from_millis(20), "median {:?}", best.0);
-        assert!(best.1 < Duration::from_millis(100), "worst {:?}", best.1);
+        assert!(tried.iter().any(is_at_once), "medians and worst: {tried:?}");
     });
+}
+
+fn is_at_once((median, worst): &(Duration, Duration)) -> bool {
+    *median < Duration::from_millis(20) && *worst < Duration::from_millis(100)
 }
 
 #[test]
