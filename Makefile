@@ -20,9 +20,10 @@ check:  ## formatting and lints, as the pre-commit hook does
 doc:    ## the documentation of every crate, with warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
-bench:  ## criterion benches; benches/README.md tells how to read them
+bench:  ## criterion benches, then CPU per request beside a bare Pingora proxy and nginx; see benches/README.md
 	@.ci/need cargo cc cmake
 	cargo bench --locked -p tollgate-benches
+	cargo run --profile dist --locked -p tollgate-benches --bin load -- --bound 1.15
 
 dist:   ## the binaries as they are shipped, in target/dist
 	@.ci/need cargo cc cmake
