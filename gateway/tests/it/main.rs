@@ -6,6 +6,7 @@ mod support;
 
 mod admin;
 mod connections;
+mod deviations;
 mod failures;
 mod filters;
 mod forwarded;
