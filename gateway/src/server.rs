@@ -19,6 +19,8 @@ use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest, Stream};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -192,6 +194,11 @@ async fn accept(
             break;
         }
     }
+    // Closing a listener resets the connections in its queue, so none may come any more.
+    refuse_new(&socket);
+    while let Ok(Ok((stream, _))) = timeout(LAST_ACCEPTS, socket.accept()).await {
+        connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
+    }
     for stream in still_queued(socket) {
         connections.spawn(connection(stream, Arc::clone(&front), is_closing.clone()));
     }
@@ -200,6 +207,25 @@ async fn accept(
     front.proxy.cleanup().await;
     while connections.join_next().await.is_some() {}
 }
+
+/// Lets the system take no further connections, and keeps those it has begun to take. Where that is
+/// not possible a few may be reset.
+#[cfg(target_os = "linux")]
+fn refuse_new(socket: &TcpListener) {
+    // Drops segments with the SYN flag: `ldb [13]; jset #2, drop, keep; drop: ret #0; keep: ret #-1`.
+    let drop_syn = [
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 2),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = SockRef::from(socket).attach_filter(&drop_syn) {
+        tracing::debug!(%error, "new connections may be reset");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_new(_: &TcpListener) {}
 
 /// Closes a listener; what comes back are the connections that wait in its queue, which the system
 /// would reset.
