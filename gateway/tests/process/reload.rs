@@ -113,19 +113,21 @@ fn a_rename_is_live_within_20_ms_while_requests_flow() {
         let load = Load::start(process.address(), "/r3/a", 10, 200);
         // A busy machine may spoil a measurement, not three.
         let (mut median, mut worst) = (Duration::MAX, Duration::MAX);
+        let slower = if cfg!(debug_assertions) { 3 } else { 1 };
+        let bounds = (Duration::from_millis(20) * slower, Duration::from_millis(100) * slower);
         for attempt in 0..3 {
             let times = time_renames(&process, &upstream, 1 + attempt * 20).await;
             (median, worst) = (percentile(&times, 0.5), percentile(&times, 1.0));
             measured("rename to first new answer (median, worst)", (median, worst));
-            if median < Duration::from_millis(20) && worst < Duration::from_millis(100) {
+            if median < bounds.0 && worst < bounds.1 {
                 break;
             }
         }
         let outcome = load.stop().await;
         measured("requests meanwhile", outcome.served);
         outcome.is_flawless();
-        assert!(median < Duration::from_millis(20), "median {median:?}");
-        assert!(worst < Duration::from_millis(100), "worst {worst:?}");
+        assert!(median < bounds.0, "median {median:?}");
+        assert!(worst < bounds.1, "worst {worst:?}");
     });
 }
 
@@ -294,7 +296,7 @@ fn a_missing_or_empty_file_never_replaces_a_table() {
         };
         fs::remove_file(process.file()).expect("a removal");
         result("refused").await;
-        assert!(process.log().contains("cannot read"), "{}", process.log());
+        process.logs("cannot read").await;
         shows(&process, 1).await;
         fs::write(process.file(), table(&upstream, 1)).expect("a file");
         result("applied").await;
@@ -390,6 +392,24 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
     });
 }
 
+/// A tunnel through which something went already.
+///
+/// Pingora 0.9.1 ends a tunnel whose upstream switches protocols before the end of the handshake's
+/// empty body has reached the connection to it, which happens on a busy machine.
+async fn open_tunnel(process: &Process) -> Connection {
+    until("a tunnel", async || {
+        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
+        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
+                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        tunnel.send(handshake).await.expect("a gateway");
+        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        tunnel.send("hello").await.ok()?;
+        (tunnel.some().await.ok()? == b"hello").then_some(tunnel)
+    })
+    .await
+}
+
 #[test]
 fn a_tunnel_lives_on_when_its_route_is_gone() {
     let _turn = turn::beside_others();
@@ -411,12 +431,7 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
         let routes =
             format!("routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n", upstream.uri());
         let process = Process::start(&routes).await;
-        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
-        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
-                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        tunnel.send(handshake).await.expect("a gateway");
-        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        let mut tunnel = open_tunnel(&process).await;
         for wanted in 1..=20 {
             tunnel.send(format!("message {wanted}")).await.expect("a tunnel");
             let echo = soon("an echo", tunnel.some()).await.expect("a tunnel");
