@@ -29,8 +29,9 @@ enum Signal {
     Stop,
 }
 
-/// How long a file that was moved away may be missing before that is told, since editors do so; and,
-/// where the system does not tell when a writer closes a file, how long nothing may be written.
+/// How long a file may be missing or broken before that is told, since editors move it away and
+/// writers empty it; and, where the system does not tell when a writer closes a file, how long nothing
+/// may be written.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// Some file systems tell nothing at all, so the file is looked at from time to time.
@@ -170,10 +171,16 @@ impl Follower {
         self.seen = Stamp::of(&self.file.path);
         let file = Arc::clone(&self.file);
         file.reload_if(|is_fine| {
+            let is_done = |this: &Self| this.is_written || (!is_fine && this.next != Next::Nothing);
             for signal in signals.try_iter() {
                 self.hear(signal);
             }
-            !self.is_written && (is_fine || self.next == Next::Nothing)
+            // What cannot be used may be half of something: its writer is soon heard of.
+            while !is_fine && !is_done(self) {
+                let Ok(signal) = signals.recv_timeout(QUIET) else { break };
+                self.hear(signal);
+            }
+            !is_done(self)
         });
     }
 

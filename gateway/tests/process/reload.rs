@@ -129,8 +129,10 @@ fn a_rename_is_live_within_20_ms_while_requests_flow() {
     });
 }
 
+/// The bounds are for the binary as it is shipped; one built for debugging takes three times as long.
 fn is_at_once((median, worst): &(Duration, Duration)) -> bool {
-    *median < Duration::from_millis(20) && *worst < Duration::from_millis(100)
+    let slower = if cfg!(debug_assertions) { 3 } else { 1 };
+    *median < Duration::from_millis(20) * slower && *worst < Duration::from_millis(100) * slower
 }
 
 #[test]
@@ -298,7 +300,7 @@ fn a_missing_or_empty_file_never_replaces_a_table() {
         };
         fs::remove_file(process.file()).expect("a removal");
         result("refused").await;
-        assert!(process.log().contains("cannot read"), "{}", process.log());
+        process.logs("cannot read").await;
         shows(&process, 1).await;
         fs::write(process.file(), table(&upstream, 1)).expect("a file");
         result("applied").await;
@@ -394,6 +396,24 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
     });
 }
 
+/// A tunnel through which something went already.
+///
+/// Pingora 0.9.1 ends a tunnel whose upstream switches protocols before the end of the handshake's
+/// empty body has reached the connection to it, which happens on a busy machine.
+async fn open_tunnel(process: &Process) -> Connection {
+    until("a tunnel", async || {
+        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
+        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
+                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        tunnel.send(handshake).await.expect("a gateway");
+        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        tunnel.send("hello").await.ok()?;
+        (tunnel.some().await.ok()? == b"hello").then_some(tunnel)
+    })
+    .await
+}
+
 #[test]
 fn a_tunnel_lives_on_when_its_route_is_gone() {
     let _turn = turn::beside_others();
@@ -415,12 +435,7 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
         let routes =
             format!("routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n", upstream.uri());
         let process = Process::start(&routes).await;
-        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
-        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
-                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        tunnel.send(handshake).await.expect("a gateway");
-        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        let mut tunnel = open_tunnel(&process).await;
         for wanted in 1..=20 {
             tunnel.send(format!("message {wanted}")).await.expect("a tunnel");
             let echo = soon("an echo", tunnel.some()).await.expect("a tunnel");

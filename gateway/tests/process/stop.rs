@@ -103,7 +103,8 @@ fn a_request_that_takes_too_long_is_cut_off() {
         let took = begin.elapsed();
         measured("exit with a drain limit of 1 s", took);
         assert!(took > Duration::from_millis(900), "{took:?}");
-        assert!(took < Duration::from_secs(4), "{took:?}");
+        // Far less than the limit that holds if none is set.
+        assert!(took < Duration::from_secs(12), "{took:?}");
         assert!(process.log().contains("still in flight"), "{}", process.log());
         soon("the end of the connection", held.rest()).await;
     });
@@ -171,7 +172,7 @@ fn a_tunnel_is_cut_when_the_drain_time_is_over() {
         let begin = now();
         process.signal(Signal::TERM);
         assert_eq!(process.exit().await.code(), Some(0));
-        assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(12), "{:?}", begin.elapsed());
         soon("the end of the tunnel", tunnel.rest()).await;
     });
 }
