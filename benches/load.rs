@@ -313,7 +313,7 @@ impl Bench<'_> {
             let began = now();
             let process = Self::run_tollgate(&self.tollgate, &file, address, &path(count))?;
             let took = now().duration_since(began);
-            Ok((took.as_secs_f64() * 1000.0, mebibytes(&process)?))
+            Ok((took.as_secs_f64() * 1000.0, megabytes(&process)?))
         };
         let one = Self::times(|| start(1))?;
         let some = Self::times(|| start(5_000))?;
@@ -322,11 +322,11 @@ impl Bench<'_> {
         let changes = self.changes(10_000)?;
         let mut fine = true;
         for (what, sample, unit, bound) in [
-            ("resident at rest, one route", &one.1, "MiB", 30.0),
-            ("resident after load, one route", &loaded, "MiB", 60.0),
-            ("resident at rest again, one route", &rest, "MiB", 60.0),
-            ("resident, 5,000 routes", &some.1, "MiB", 40.0),
-            ("resident, 10,000 routes", &many.1, "MiB", 80.0),
+            ("resident at rest, one route", &one.1, "MB", 30.0),
+            ("resident after load, one route", &loaded, "MB", 60.0),
+            ("resident at rest again, one route", &rest, "MB", 60.0),
+            ("resident, 5,000 routes", &some.1, "MB", 40.0),
+            ("resident, 10,000 routes", &many.1, "MB", 80.0),
             ("start until served, one route", &one.0, "ms", 500.0),
             ("start until served, 10,000 routes", &many.0, "ms", 500.0),
             ("rename until served, 10,000 routes", &changes, "ms", 500.0),
@@ -355,10 +355,10 @@ impl Bench<'_> {
         for _ in 0..TIMES {
             let mut load = Load::connect(process.address(), self.flags.connections, &requests)?;
             load.run(Duration::from_millis(self.flags.slice))?;
-            loaded.push(mebibytes(&process)?);
+            loaded.push(megabytes(&process)?);
             drop(load);
             wait(Duration::from_millis(500));
-            rest.push(mebibytes(&process)?);
+            rest.push(megabytes(&process)?);
         }
         Ok((rest, loaded))
     }
@@ -387,8 +387,8 @@ impl Bench<'_> {
     }
 }
 
-fn mebibytes(process: &Running) -> Result<f64> {
-    Ok(f64::from(u32::try_from(process.resident()? >> 10)?) / 1024.0)
+fn megabytes(process: &Running) -> Result<f64> {
+    Ok(f64::from(u32::try_from(process.resident()? / 1024)?) * 1.024e-3)
 }
 
 fn say(text: &str) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Everything one request needs to know, prepared: the route table and, for each route, how to
 //! reach its upstream. Immutable; a reload makes a new one and swaps a pointer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::config::Settings;
 use crate::proxy::forwarding::Forwarding;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
-use crate::upstream::{Upstream, Upstreams};
+use crate::upstream::{Prepared, Upstream, Upstreams};
 
 /// What outlives a reload, lent to every snapshot.
 #[derive(Debug)]
@@ -41,8 +42,9 @@ pub struct Snapshot {
 /// How a route's requests reach their upstream.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to; `None` for routes that have no upstream of their own.
-    pub destination: Option<Destination>,
+    /// Where to, shared by the routes that go there in the same way; `None` for routes that have no
+    /// upstream of their own.
+    pub destination: Option<Arc<Destination>>,
     /// How long to wait for the answer's head; `None` waits for ever.
     pub response_timeout: Option<Duration>,
     /// The route's timer.
@@ -93,21 +95,12 @@ impl Snapshot {
             | TargetKind::Fails(_) => None,
         });
         let (upstreams, failed) = shared.upstreams.prepare(wanted);
+        let mut destinations =
+            Destinations { settings: &settings, upstreams, known: HashMap::new() };
         let plans = table
             .routes()
             .iter()
-            .map(|route| {
-                let upstream = match &route.target.kind {
-                    TargetKind::Upstream { scheme, host, port } => upstreams
-                        .get(&(host.clone(), *port))
-                        .map(|upstream| (*scheme, Arc::clone(upstream), *port)),
-                    TargetKind::Forward { .. }
-                    | TargetKind::LoadBalanced { .. }
-                    | TargetKind::Unrouted
-                    | TargetKind::Fails(_) => None,
-                };
-                Plan::new(route, upstream, &settings, &shared.metrics)
-            })
+            .map(|route| Plan::new(route, &mut destinations, &settings, &shared.metrics))
             .collect();
         let warnings = failed
             .into_iter()
@@ -138,10 +131,32 @@ impl Snapshot {
     }
 }
 
+/// The destinations of a snapshot, made when they are first asked for.
+struct Destinations<'a> {
+    settings: &'a Settings,
+    upstreams: Prepared,
+    known: HashMap<(Scheme, &'a str, u16, Duration), Arc<Destination>>,
+}
+
+impl<'a> Destinations<'a> {
+    fn of(&mut self, route: &'a Route, connect_timeout: Duration) -> Option<Arc<Destination>> {
+        let TargetKind::Upstream { scheme, host, port } = &route.target.kind else { return None };
+        let key = (*scheme, host.as_str(), *port, connect_timeout);
+        if let Some(known) = self.known.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let upstream = Arc::clone(self.upstreams.get(&(host.clone(), *port))?);
+        let new = Destination::new(*scheme, upstream, *port, connect_timeout, self.settings);
+        let new = Arc::new(new);
+        self.known.insert(key, Arc::clone(&new));
+        Some(new)
+    }
+}
+
 impl Plan {
-    fn new(
-        route: &Route,
-        upstream: Option<(Scheme, Arc<Upstream>, u16)>,
+    fn new<'a>(
+        route: &'a Route,
+        destinations: &mut Destinations<'a>,
         settings: &Settings,
         metrics: &Metrics,
     ) -> Self {
@@ -153,11 +168,8 @@ impl Plan {
                 settings.http_client.connect_timeout
             }
         };
-        let destination = upstream.map(|(scheme, upstream, port)| {
-            Destination::new(scheme, upstream, port, connect_timeout, settings)
-        });
         Self {
-            destination,
+            destination: destinations.of(route, connect_timeout),
             response_timeout: response_timeout(route, settings),
             timer: metrics.timer(&route.id, &route.target.text),
             broken,

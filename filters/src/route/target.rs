@@ -51,7 +51,7 @@ pub enum TargetKind {
 }
 
 /// How to speak to an upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// HTTP in the clear.
     Http,

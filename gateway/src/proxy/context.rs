@@ -143,7 +143,7 @@ impl Context {
 
     /// Where the chosen route sends requests.
     pub fn destination(&self) -> Option<&Destination> {
-        self.plan()?.destination.as_ref()
+        self.plan()?.destination.as_deref()
     }
 
     /// The trace id of the client's `traceparent` (W3C Trace Context).

@@ -2,12 +2,14 @@
 //! in one packet and one system call.
 //!
 //! Pingora's own listeners put such a buffer in place before the first request, by a function of
-//! theirs that others cannot call; a stream that was accepted elsewhere has none.
+//! theirs that others cannot call; a stream that was accepted elsewhere has none. Unlike theirs,
+//! this one holds nothing back while an upstream pauses: whoever waits for an upstream also waits
+//! for the client, and that sends what is there.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,7 +38,23 @@ impl AsyncRead for Buffered {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.0.buffer().is_empty()
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.0).poll_flush(context)
+        {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl Drop for Buffered {
+    /// Sends what an answer that broke off left, as far as the system takes it at once.
+    fn drop(&mut self) {
+        if !self.0.buffer().is_empty() {
+            let mut context = Context::from_waker(Waker::noop());
+            // The connection ends here either way.
+            let _is_sent = Pin::new(&mut self.0).poll_flush(&mut context);
+        }
     }
 }
 
