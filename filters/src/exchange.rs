@@ -179,8 +179,8 @@ impl<'a> Exchange<'a> {
 }
 
 /// Whether a `%` is not followed by two hexadecimal digits.
-pub(crate) fn has_bad_escape(text: &str) -> bool {
-    let bytes = text.as_bytes();
+pub fn has_bad_escape(text: impl AsRef<[u8]>) -> bool {
+    let bytes = text.as_ref();
     memchr::memchr_iter(b'%', bytes).any(|at| {
         !matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit))
     })

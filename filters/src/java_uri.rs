@@ -1,10 +1,10 @@
 //! URIs as `java.net.URI` reads and writes them: RFC 2396, with characters beyond ASCII left as
 //! they are.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::exchange::has_bad_escape;
-use crate::query::Parameters;
+use crate::query::{NOT_IN_QUERY, Parameters};
 
 /// A URI in parts, as written.
 #[derive(Debug, Clone)]
@@ -16,22 +16,7 @@ pub(crate) struct JavaUri {
     fragment: Option<String>,
 }
 
-/// What neither path, query nor fragment may hold, the `%` included.
-const NOT_IN_URI: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-
-const NOT_IN_PATH: &AsciiSet = &NOT_IN_URI.add(b'?').add(b'[').add(b']');
+const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY.add(b'?').add(b'[').add(b']');
 
 impl JavaUri {
     /// Reads an absolute or relative URI.
@@ -91,11 +76,11 @@ impl JavaUri {
         quote(&path.collect::<String>(), NOT_IN_PATH, &mut out);
         if !parameters.is_empty() {
             out.push('?');
-            quote(&parameters.to_raw(), NOT_IN_URI, &mut out);
+            quote(&parameters.to_raw(), NOT_IN_QUERY, &mut out);
         }
         if let Some(fragment) = &self.fragment {
             out.push('#');
-            quote(fragment, NOT_IN_URI, &mut out);
+            quote(fragment, NOT_IN_QUERY, &mut out);
         }
         out
     }

@@ -40,7 +40,7 @@ pub mod predicate;
 pub use answer::Answer;
 pub use arguments::{ArgValue, Argument, Entry, FromArguments, Shortcut, UnitSettings};
 pub use chain::{Chain, Ordered};
-pub use exchange::{Exchange, ExchangeState, FramingEdit};
+pub use exchange::{Exchange, ExchangeState, FramingEdit, has_bad_escape};
 pub use failure::{Failure, Side};
 pub use filter::{Filter, Flow, Hook};
 pub use header::{HeaderField, header_value};

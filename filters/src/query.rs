@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str}
 
 use crate::exchange::has_bad_escape;
 
-/// What a query may not hold, the `%` included.
-const NOT_IN_QUERY: &AsciiSet = &CONTROLS
+/// What neither query nor fragment may hold, the `%` included.
+pub(crate) const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Version, header};
 use memchr::{memchr, memchr_iter, memmem};
 use percent_encoding::percent_decode;
 use pingora_http::RequestHeader;
-use tollgate_filters::Failure;
+use tollgate_filters::{Failure, has_bad_escape};
 
 use crate::config::{Limits, TargetPolicy};
 
@@ -179,12 +179,6 @@ fn is_path_byte(byte: u8, policy: TargetPolicy) -> bool {
         0x80.. => policy == TargetPolicy::Pass,
         _ => true,
     }
-}
-
-fn has_bad_escape(text: &[u8]) -> bool {
-    memchr_iter(b'%', text).any(|at| {
-        !text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
 }
 
 /// Refuses NUL and segments that are `.` or `..` after decoding once, splitting at every decoded
