@@ -3,11 +3,18 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::HeaderValue;
 use pingora_core::Error;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::runtime::Builder;
 use tollgate::builder::RouteBuilder;
-use tollgate_filters::{Exchange, ExchangeState, Route};
+use tollgate::config::Settings;
+use tollgate::snapshot::{Shared, Snapshot};
+use tollgate::telemetry::metrics::Metrics;
+use tollgate::telemetry::timer::Outcome;
+use tollgate::upstream::Upstreams;
+use tollgate_benches::service_path;
+use tollgate_filters::{Exchange, ExchangeState, Incoming, Route, Row};
 
 /// The allocator of the product.
 #[global_allocator]
@@ -77,5 +84,54 @@ fn chains(bench: &mut Criterion) {
     chain(bench, "chain/20", &route(COMMON.map(str::to_owned).into_iter().chain(headers)));
 }
 
-criterion_group!(groups, chains);
+/// Everything a request asks of its own route, from choice to timer, over all routes of a table in
+/// an order that no cache can guess: what remains is what has to come from memory.
+fn exchanges(bench: &mut Criterion) {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let metrics = Metrics::new().expect("metrics");
+    let shared = Shared { metrics, upstreams: Upstreams::default() };
+    for count in [1, 10_000] {
+        let routes = (0..count).fold(RouteBuilder::new(), |routes, number| {
+            routes.route(&format!("service-{number:05}"), |route| {
+                let route = route.path(&format!("{}/**", service_path(number)));
+                let header = format!("AddResponseHeader=X-Service, {number}");
+                route.filter("StripPrefix=1").filter(&header).uri("http://127.0.0.1:80")
+            })
+        });
+        let routes = routes.build().expect("routes that can be built");
+        let (snapshot, _) = Snapshot::new(routes, Settings::default(), &shared);
+        let mut paths: Vec<String> =
+            (0..count).map(|number| format!("{}/places/42", service_path(number))).collect();
+        fastrand::Rng::with_seed(1).shuffle(&mut paths);
+        let mut next = paths.iter().cycle();
+        let mut heads = || {
+            let (mut request, answer) = heads();
+            let path = next.next().map_or("/", String::as_str);
+            request.set_raw_path(path.as_bytes()).expect("a path");
+            (request, answer)
+        };
+        let pass = |(mut request, mut answer): (RequestHeader, ResponseHeader)| {
+            let incoming = Incoming::new(&request);
+            let position = snapshot.table.find(&incoming).ok().flatten().expect("a route");
+            let Row { route, plan } = snapshot.table.row(position).expect("a row");
+            let variables = route.predicates.capture(&incoming).expect("variables");
+            let mut state = ExchangeState { variables, ..ExchangeState::default() };
+            runtime.block_on(async {
+                let mut exchange = Exchange::new(&mut request, &mut state);
+                let flow = route.chain.on_request(&mut exchange).await;
+                let outcome = route.chain.on_response(&mut exchange, &mut answer).await;
+                route.chain.on_answer(&mut exchange, &mut answer);
+                assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");
+            });
+            let took = plan.response_timeout.unwrap_or_default();
+            plan.timer.record(&Outcome::new(200, &request.method), took, took);
+            (answer.headers.get("x-service").map(HeaderValue::len), plan.log_id.as_bytes().len())
+        };
+        bench.bench_function(&format!("chain/of-{count}"), |bencher| {
+            bencher.iter_batched(&mut heads, pass, BatchSize::NumIterations(64));
+        });
+    }
+}
+
+criterion_group!(groups, chains, exchanges);
 criterion_main!(groups);

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tollgate_benches::generator::{Load, request};
 use tollgate_benches::process::{Running, answers, beside, free_address, now, wait};
 use tollgate_benches::statistics::{Estimate, median};
-use tollgate_benches::{many_routes, plain_route, service_path};
+use tollgate_benches::{many_routes, path_routes, plain_route, service_path};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -154,22 +154,40 @@ impl<'a> Bench<'a> {
         self.tell(&subjects, self.flags.bound.unwrap_or(1.15))
     }
 
-    /// Requests over all paths of many routes against requests to the one route of a small file.
+    /// What the number of routes costs: of routes that only ask for a path, and then of routes that
+    /// have filters of their own as well. The first is held to the bound.
     fn compare_routes(&self, count: usize) -> Result<bool> {
+        let bound = self.flags.bound.unwrap_or(1.03);
+        let subjects = self.over_all_paths("", count, path_routes)?;
+        let fine = self.tell(&subjects, bound)?;
+        drop(subjects);
+        say("\n")?;
+        let subjects = self.over_all_paths(", two filters each", count, many_routes)?;
+        self.tell(&subjects, bound)?;
+        Ok(fine)
+    }
+
+    /// Requests over all paths of many routes against requests to the one route of a small file.
+    fn over_all_paths(
+        &self,
+        kind: &str,
+        count: usize,
+        file: fn(usize, SocketAddr) -> String,
+    ) -> Result<Vec<Subject>> {
         let backend = self.backend.address();
         let path = |number| format!("{}/places/42", service_path(number));
         let mut paths: Vec<String> = (0..count).map(path).collect();
         fastrand::Rng::with_seed(1).shuffle(&mut paths);
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let first = path(0);
-        let one = self.tollgate(&self.tollgate, &many_routes(1, backend), &first)?;
-        let many = self.tollgate(&self.tollgate, &many_routes(count, backend), &first)?;
+        let one = self.tollgate(&self.tollgate, &file(1, backend), &first)?;
+        let many = self.tollgate(&self.tollgate, &file(count, backend), &first)?;
         let mut subjects = vec![
-            self.subject("one route", one, &[&first])?,
-            self.subject(&format!("{count} routes"), many, &paths)?,
+            self.subject(&format!("one route{kind}"), one, &[&first])?,
+            self.subject(&format!("{count} routes{kind}"), many, &paths)?,
         ];
         self.alternate(&mut subjects)?;
-        self.tell(&subjects, self.flags.bound.unwrap_or(1.03))
+        Ok(subjects)
     }
 
     /// Measures all subjects in one order and then in the other, so that what changes slowly
@@ -200,13 +218,13 @@ impl<'a> Bench<'a> {
         let Flags { pairs, slice, connections, .. } = self.flags;
         say(&format!(
             "{pairs} alternated slices of {slice} ms each, {connections} connections, 1 KB answers\n\n\
-             {:<20} {:>14} {:>12}   ratio to {} [95 %]\n",
+             {:<32} {:>14} {:>12}   ratio to {} [95 %]\n",
             "", "CPU µs/request", "requests/s", first.name
         ))?;
         for subject in subjects {
             let (cost, rate) = (median(&subject.cost), median(&subject.rate));
             let ratio = subject.ratio_to(first);
-            say(&format!("{:<20} {cost:>14.2} {rate:>12.0}   {ratio}\n", subject.name))?;
+            say(&format!("{:<32} {cost:>14.2} {rate:>12.0}   {ratio}\n", subject.name))?;
         }
         if let [_, second, earlier, ..] = subjects
             && self.flags.against.is_some()

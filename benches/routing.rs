@@ -23,7 +23,7 @@ fn table(count: usize, describe: impl Fn(RouteSpec, usize) -> RouteSpec) -> Rout
             describe(route, number).uri("http://127.0.0.1:80")
         })
     });
-    RouteTable::new(routes.build().expect("routes that can be built"))
+    RouteTable::from(routes.build().expect("routes that can be built"))
 }
 
 fn request(path: &str, host: &str) -> RequestHeader {

@@ -15,17 +15,29 @@ pub fn service_path(number: usize) -> String {
 /// A route file with so many routes of the common kind: a path, its prefix stripped, and a header
 /// added to the answer.
 pub fn many_routes(count: usize, backend: SocketAddr) -> String {
-    let route = |number| {
-        let path = service_path(number);
+    let filters = |number| {
         format!(
-            "  - id: service-{number:05}\n    uri: http://{backend}\n    predicates:\n      \
-             - Path={path}/**\n    filters:\n      - StripPrefix=1\n      \
-             - AddResponseHeader=X-Service, {number}\n"
+            "    filters:\n      - StripPrefix=1\n      - AddResponseHeader=X-Service, {number}\n"
         )
     };
     let mut file = "routes:\n".to_owned();
-    file.extend((0..count).map(route));
+    file.extend((0..count).map(|number| path_route(number, backend) + &filters(number)));
     file
+}
+
+/// A route file with so many routes that ask for a path and do nothing to it.
+pub fn path_routes(count: usize, backend: SocketAddr) -> String {
+    let mut file = "routes:\n".to_owned();
+    file.extend((0..count).map(|number| path_route(number, backend)));
+    file
+}
+
+fn path_route(number: usize, backend: SocketAddr) -> String {
+    let path = service_path(number);
+    format!(
+        "  - id: service-{number:05}\n    uri: http://{backend}\n    predicates:\n      \
+         - Path={path}/**\n"
+    )
 }
 
 /// A route file with one route that takes every path and does nothing to it.

@@ -1,7 +1,9 @@
 //! The filters of one route in the order they run.
 
 use pingora_http::ResponseHeader;
+use smallvec::SmallVec;
 
+use crate::filter::AnyFilter;
 use crate::{Exchange, Failure, Filter, Flow, Hook};
 
 /// A filter and its number in the chain.
@@ -10,23 +12,30 @@ pub struct Ordered {
     /// Lower numbers stand further out: earlier on the way in, later on the way back.
     pub order: i32,
     /// The filter.
-    pub filter: Box<dyn Filter>,
+    pub filter: AnyFilter,
 }
 
 /// The filters of one route: ascending on the way in, in reverse on the way back.
 #[derive(Debug, Default)]
 pub struct Chain {
-    steps: Box<[Ordered]>,
-    /// Positions in `steps` in the order of the way back.
-    back: Box<[usize]>,
+    /// A few in place: a request to one of many routes waits for each place in memory it goes to.
+    filters: SmallVec<[AnyFilter; 4]>,
+    /// The number of each.
+    orders: Box<[i32]>,
+    /// The order of the way back, where it is not the reverse.
+    back: Option<Box<WayBack>>,
 }
+
+/// Positions of filters in the order of the way back.
+#[derive(Debug)]
+struct WayBack(Vec<usize>);
 
 impl Chain {
     /// Numbers default filters 1, 2, … and the route's own filters 1, 2, … and sorts both stably:
     /// the lists interleave (`filters.md` 1.1). A filter with an order of its own keeps it but uses
     /// up its place.
-    pub fn merge(defaults: Vec<Box<dyn Filter>>, own: Vec<Box<dyn Filter>>) -> Self {
-        let numbered = |filters: Vec<Box<dyn Filter>>| {
+    pub fn merge(defaults: Vec<AnyFilter>, own: Vec<AnyFilter>) -> Self {
+        let numbered = |filters: Vec<AnyFilter>| {
             (1..)
                 .zip(filters)
                 .map(|(place, filter)| Ordered { order: filter.order().unwrap_or(place), filter })
@@ -37,17 +46,22 @@ impl Chain {
     /// Sorts filters stably by the numbers they come with, as routes built in code give them.
     pub fn ordered(mut steps: Vec<Ordered>) -> Self {
         steps.sort_by_key(|step| step.order);
-        let post_order = |at: &usize| steps.get(*at).and_then(|step| step.filter.post_order());
+        let (orders, filters): (Vec<i32>, SmallVec<[AnyFilter; 4]>) =
+            steps.into_iter().map(|Ordered { order, filter }| (order, filter)).unzip();
+        let post_order = |at: &usize| filters.get(*at).and_then(|filter| filter.post_order());
         let (mut late, mut back): (Vec<usize>, Vec<usize>) =
-            (0..steps.len()).rev().partition(|at| post_order(at).is_some());
-        late.sort_by_key(post_order);
-        back.append(&mut late);
-        Self { back: back.into(), steps: steps.into() }
+            (0..filters.len()).rev().partition(|at| post_order(at).is_some());
+        let back = (!late.is_empty()).then(|| {
+            late.sort_by_key(post_order);
+            back.append(&mut late);
+            Box::new(WayBack(back))
+        });
+        Self { filters, orders: orders.into(), back }
     }
 
     /// The filters with their numbers, in the order of the way in.
-    pub fn steps(&self) -> &[Ordered] {
-        &self.steps
+    pub fn steps(&self) -> impl Iterator<Item = (i32, &dyn Filter)> {
+        self.orders.iter().copied().zip(self.filters.iter().map(|filter| &**filter))
     }
 
     /// Runs the way in until a filter answers.
@@ -56,8 +70,8 @@ impl Chain {
     ///
     /// The first filter that fails ends the chain.
     pub async fn on_request(&self, exchange: &mut Exchange<'_>) -> Result<Flow, Failure> {
-        for step in &self.steps {
-            let flow = match step.filter.on_request(exchange) {
+        for filter in &self.filters {
+            let flow = match filter.on_request(exchange) {
                 Hook::Ready(outcome) => outcome?,
                 Hook::Wait(later) => later.await?,
             };
@@ -78,8 +92,9 @@ impl Chain {
         exchange: &mut Exchange<'_>,
         head: &mut ResponseHeader,
     ) -> Result<(), Failure> {
-        for step in self.way_back() {
-            match step.filter.on_response(exchange, head) {
+        for place in 0..self.filters.len() {
+            let Some(filter) = self.on_the_way_back(place) else { continue };
+            match filter.on_response(exchange, head) {
                 Hook::Ready(outcome) => outcome?,
                 Hook::Wait(later) => later.await?,
             }
@@ -89,13 +104,20 @@ impl Chain {
 
     /// Runs what must be on every answer, whoever made it.
     pub fn on_answer(&self, exchange: &mut Exchange<'_>, head: &mut ResponseHeader) {
-        for step in self.way_back() {
-            step.filter.on_answer(exchange, head);
+        for place in 0..self.filters.len() {
+            if let Some(filter) = self.on_the_way_back(place) {
+                filter.on_answer(exchange, head);
+            }
         }
     }
 
-    fn way_back(&self) -> impl Iterator<Item = &Ordered> {
-        self.back.iter().filter_map(|at| self.steps.get(*at))
+    /// The filter at a place of the way back.
+    fn on_the_way_back(&self, place: usize) -> Option<&dyn Filter> {
+        let at = match &self.back {
+            None => self.filters.len().checked_sub(place + 1)?,
+            Some(back) => *back.0.get(place)?,
+        };
+        self.filters.get(at).map(|filter| &**filter)
     }
 }
 
@@ -122,13 +144,13 @@ mod tests {
 
     #[track_caller]
     fn check(defaults: &[Named], own: &[Named], expected: &[(&str, i32)]) {
-        let boxed = |filters: &[Named]| -> Vec<Box<dyn Filter>> {
+        let boxed = |filters: &[Named]| -> Vec<AnyFilter> {
             let one = |named: &Named| -> Box<dyn Filter> { Box::new(Named(named.0, named.1)) };
-            filters.iter().map(one).collect()
+            filters.iter().map(|named| one(named).into()).collect()
         };
         let chain = Chain::merge(boxed(defaults), boxed(own));
         let steps: Vec<(String, i32)> =
-            chain.steps().iter().map(|step| (step.filter.to_string(), step.order)).collect();
+            chain.steps().map(|(order, filter)| (filter.to_string(), order)).collect();
         let expected: Vec<(String, i32)> =
             expected.iter().map(|(name, order)| ((*name).to_owned(), *order)).collect();
         assert_eq!(steps, expected);

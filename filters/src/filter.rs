@@ -1,7 +1,7 @@
 //! Filters: what a route does to a request and to its answer.
 //!
-//! To add one, write `filter/<name>.rs` and add its two lines here: the module and its place in
-//! [`ALL`].
+//! To add one, write `filter/<name>.rs` and add its two lines here: the module and its place in the
+//! table.
 
 mod add_request_header;
 mod add_request_parameter;
@@ -19,7 +19,8 @@ mod set_response_header;
 mod set_status;
 mod strip_prefix;
 
-use std::fmt::{Debug, Display};
+use std::fmt::{self, Debug, Display};
+use std::ops::Deref;
 use std::pin::Pin;
 
 use pingora_http::ResponseHeader;
@@ -27,24 +28,81 @@ use pingora_http::ResponseHeader;
 use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
 use crate::{Answer, Entry, Exchange, Failure, Invalid};
 
-/// Every filter a route may name, in alphabetical order.
-pub const ALL: &[Definition] = &[
-    Definition::of::<add_request_header::AddRequestHeader>(),
-    Definition::of::<add_request_parameter::AddRequestParameter>(),
-    Definition::of::<add_response_header::AddResponseHeader>(),
-    Definition::of::<prefix_path::PrefixPath>(),
-    Definition::of::<preserve_host_header::PreserveHostHeader>(),
-    Definition::of::<redirect_to::RedirectTo>(),
-    Definition::of::<remove_request_header::RemoveRequestHeader>(),
-    Definition::of::<remove_request_parameter::RemoveRequestParameter>(),
-    Definition::of::<remove_response_header::RemoveResponseHeader>(),
-    Definition::of::<rewrite_path::RewritePath>(),
-    Definition::of::<set_path::SetPath>(),
-    Definition::of::<set_request_header::SetRequestHeader>(),
-    Definition::of::<set_response_header::SetResponseHeader>(),
-    Definition::of::<set_status::SetStatus>(),
-    Definition::of::<strip_prefix::StripPrefix>(),
-];
+/// The table of filters: [`ALL`], and a type that holds any of them in place.
+macro_rules! filters {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        /// Every filter a route may name, in alphabetical order.
+        pub const ALL: &[Definition] = &[$(Definition {
+            name: $module::$name::NAME,
+            build: |entry, settings| {
+                bind::<$module::$name>(entry, settings).map(|bound| bound.map(Kind::$name))
+            },
+        }),+];
+
+        #[derive(Debug)]
+        enum Kind {
+            $($name($module::$name),)+
+            /// One that is not in the table.
+            Other(Box<dyn Filter>),
+        }
+
+        impl Kind {
+            fn as_filter(&self) -> &(dyn Filter + 'static) {
+                match self {
+                    $(Self::$name(unit) => unit,)+
+                    Self::Other(unit) => &**unit,
+                }
+            }
+        }
+    };
+}
+
+filters! {
+    add_request_header::AddRequestHeader,
+    add_request_parameter::AddRequestParameter,
+    add_response_header::AddResponseHeader,
+    prefix_path::PrefixPath,
+    preserve_host_header::PreserveHostHeader,
+    redirect_to::RedirectTo,
+    remove_request_header::RemoveRequestHeader,
+    remove_request_parameter::RemoveRequestParameter,
+    remove_response_header::RemoveResponseHeader,
+    rewrite_path::RewritePath,
+    set_path::SetPath,
+    set_request_header::SetRequestHeader,
+    set_response_header::SetResponseHeader,
+    set_status::SetStatus,
+    strip_prefix::StripPrefix,
+}
+
+/// A filter of [`ALL`] in place, or any other one in a box.
+///
+/// In place, because a request to one of many routes waits for each place in memory it goes to.
+#[derive(Debug)]
+pub struct AnyFilter(Kind);
+
+/// Every route has room for some, so a filter boxes what it seldom reads.
+const _: () = assert!(size_of::<AnyFilter>() <= 88);
+
+impl Deref for AnyFilter {
+    type Target = dyn Filter;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_filter()
+    }
+}
+
+impl Display for AnyFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&**self, formatter)
+    }
+}
+
+impl From<Box<dyn Filter>> for AnyFilter {
+    fn from(unit: Box<dyn Filter>) -> Self {
+        Self(Kind::Other(unit))
+    }
+}
 
 /// One step in a route's chain.
 ///
@@ -95,7 +153,7 @@ pub enum Hook<'a, T> {
 }
 
 impl<T: Debug> Debug for Hook<'_, T> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(outcome) => formatter.debug_tuple("Ready").field(outcome).finish(),
             Self::Wait(_) => formatter.write_str("Wait"),
@@ -123,22 +181,10 @@ pub enum Flow {
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
     name: &'static str,
-    build: Build,
+    build: fn(&Entry, &mut UnitSettings<'_>) -> Result<Bound<Kind>, Invalid>,
 }
 
-type Build = fn(&Entry, &mut UnitSettings<'_>) -> Result<Bound<Box<dyn Filter>>, Invalid>;
-
 impl Definition {
-    const fn of<F: Filter + FromArguments + 'static>() -> Self {
-        Self {
-            name: F::NAME,
-            build: |entry, settings| {
-                let boxed = |unit| -> Box<dyn Filter> { Box::new(unit) };
-                bind::<F>(entry, settings).map(|bound| bound.map(boxed))
-            },
-        }
-    }
-
     /// The name a route file uses.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -151,13 +197,16 @@ impl Definition {
 ///
 /// An unknown name, or arguments the filter refuses. What only fails per request is a warning
 /// outside native files, and the filter that comes back fails every request.
-pub fn build(entry: &Entry, settings: &mut UnitSettings<'_>) -> Result<Box<dyn Filter>, Invalid> {
+pub fn build(entry: &Entry, settings: &mut UnitSettings<'_>) -> Result<AnyFilter, Invalid> {
     let Some(definition) = ALL.iter().find(|definition| definition.name == entry.name) else {
         return Err(entry.unknown("filter", ALL.iter().map(Definition::name)));
     };
     Ok(match (definition.build)(entry, settings)? {
-        Bound::Unit(unit) => unit,
-        Bound::FailsPerRequest(why) => Box::new(AlwaysFails { text: entry.to_string(), why }),
+        Bound::Unit(kind) => AnyFilter(kind),
+        Bound::FailsPerRequest(why) => {
+            let unit: Box<dyn Filter> = Box::new(AlwaysFails { text: entry.to_string(), why });
+            unit.into()
+        }
     })
 }
 
@@ -170,7 +219,7 @@ struct AlwaysFails {
 }
 
 impl Display for AlwaysFails {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
 }

@@ -1,5 +1,10 @@
 //! Header fields as filters name them: any spelling, checked once at load.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -10,9 +15,34 @@ use crate::{Failure, Invalid};
 ///
 /// Names compare without case; the spelling is what goes on an HTTP/1 wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderField {
+pub struct HeaderField(Arc<Field>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Field {
     name: HeaderName,
     spelling: Bytes,
+    is_framing: bool,
+}
+
+/// The header fields that the routes of a file name. Routes that name the same one share it.
+#[derive(Debug, Clone, Default)]
+pub struct HeaderFields(Rc<RefCell<HashMap<String, HeaderField>>>);
+
+impl HeaderFields {
+    /// The field with this spelling.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeaderField::new`].
+    pub fn get(&self, text: &str) -> Result<HeaderField, Invalid> {
+        let mut known = self.0.borrow_mut();
+        if let Some(field) = known.get(text) {
+            return Ok(field.clone());
+        }
+        let field = HeaderField::new(text)?;
+        known.insert(text.to_owned(), field.clone());
+        Ok(field)
+    }
 }
 
 impl HeaderField {
@@ -24,7 +54,11 @@ impl HeaderField {
     /// each request (`filters.md` 3.7).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         match HeaderName::from_bytes(text.as_bytes()) {
-            Ok(name) => Ok(Self { name, spelling: Bytes::copy_from_slice(text.as_bytes()) }),
+            Ok(name) => {
+                let is_framing = is_framing(&name);
+                let spelling = Bytes::copy_from_slice(text.as_bytes());
+                Ok(Self(Arc::new(Field { name, spelling, is_framing })))
+            }
             Err(_) => Err(Invalid::argument("name", format!("`{text}` is not a header name"))
                 .with_help("a header name has letters, digits and the characters !#$%&'*+-.^_`|~")
                 .per_request()),
@@ -33,20 +67,20 @@ impl HeaderField {
 
     /// The name, for looking it up.
     pub fn name(&self) -> &HeaderName {
-        &self.name
+        &self.0.name
     }
 
     /// The spelling, for sending it.
     pub fn spelling(&self) -> &str {
         // A header name is ASCII by construction.
-        std::str::from_utf8(&self.spelling).unwrap_or_default()
+        std::str::from_utf8(&self.0.spelling).unwrap_or_default()
     }
 
     /// Whether the field frames the message or belongs to one connection (RFC 9110 7.6.1).
     ///
     /// The proxy writes these itself; a filter that could set them could smuggle a request.
     pub fn is_framing(&self) -> bool {
-        is_framing(&self.name)
+        self.0.is_framing
     }
 
     /// Adds a line to a request.
@@ -62,7 +96,7 @@ impl HeaderField {
         if self.is_framing() {
             return Ok(());
         }
-        head.append_header(self.spelling.clone(), value).map(drop).map_err(|_| too_many())
+        head.append_header(self.0.spelling.clone(), value).map(drop).map_err(|_| too_many())
     }
 
     /// Replaces all lines of a request by one.
@@ -78,7 +112,7 @@ impl HeaderField {
         if self.is_framing() {
             return Ok(());
         }
-        head.insert_header(self.spelling.clone(), value).map_err(|_| too_many())
+        head.insert_header(self.0.spelling.clone(), value).map_err(|_| too_many())
     }
 
     /// Adds a line to a response.
@@ -94,7 +128,7 @@ impl HeaderField {
         if self.is_framing() {
             return Ok(());
         }
-        head.append_header(self.spelling.clone(), value).map(drop).map_err(|_| too_many())
+        head.append_header(self.0.spelling.clone(), value).map(drop).map_err(|_| too_many())
     }
 
     /// Replaces all lines of a response by one.
@@ -110,19 +144,19 @@ impl HeaderField {
         if self.is_framing() {
             return Ok(());
         }
-        head.insert_header(self.spelling.clone(), value).map_err(|_| too_many())
+        head.insert_header(self.0.spelling.clone(), value).map_err(|_| too_many())
     }
 
     /// Drops all lines of a response.
     pub fn remove_from_response(&self, head: &mut ResponseHeader) {
         if !self.is_framing() {
-            head.remove_header(&self.name);
+            head.remove_header(&self.0.name);
         }
     }
 
     /// Whether there is no line of this name, or only blank ones.
     pub fn is_missing_or_blank(&self, headers: &HeaderMap) -> bool {
-        headers.get_all(&self.name).iter().all(|value| value.as_bytes().trim_ascii().is_empty())
+        headers.get_all(&self.0.name).iter().all(|value| value.as_bytes().trim_ascii().is_empty())
     }
 }
 
@@ -164,4 +198,18 @@ pub fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     let latin1: Vec<u8> =
         trimmed.encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(b'?')).collect();
     HeaderValue::from_bytes(&latin1).map_err(illegal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_one_spelling_are_one() {
+        let fields = HeaderFields::default();
+        let [first, again, other] =
+            ["X-Tag", "X-Tag", "x-tag"].map(|text| fields.get(text).unwrap());
+        assert!(Arc::ptr_eq(&first.0, &again.0) && !Arc::ptr_eq(&first.0, &other.0));
+        assert!(fields.get("X Tag").is_err());
+    }
 }

@@ -1,7 +1,9 @@
 //! A header line that a filter writes: its name is fixed, its value may have variables.
 
+use bytes::Bytes;
 use http::HeaderValue;
 use serde::Deserialize;
+use smallvec::SmallVec;
 
 use crate::arguments::UnitSettings;
 use crate::template::ValueTemplate;
@@ -20,11 +22,31 @@ pub(crate) struct HeaderLineConfig {
 /// fails when it writes the line.
 #[derive(Debug)]
 pub(crate) struct HeaderLine {
-    name: Box<str>,
-    field: Result<HeaderField, Failure>,
-    template: ValueTemplate,
-    /// The value, if it has no variable.
-    fixed: Option<Result<HeaderValue, Failure>>,
+    field: Result<HeaderField, Box<Unsendable>>,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    /// Without variables: ready to be sent, and as written.
+    Fixed(HeaderValue, Box<str>),
+    /// With variables.
+    Template(Box<ValueTemplate>),
+    /// Without variables, and not to be sent.
+    Fails(Box<Unsendable>),
+}
+
+/// A text that cannot be sent, and why.
+#[derive(Debug)]
+struct Unsendable {
+    written: Box<str>,
+    failure: Failure,
+}
+
+impl Unsendable {
+    fn new(written: &str, failure: Failure) -> Self {
+        Self { written: written.into(), failure }
+    }
 }
 
 impl HeaderLine {
@@ -37,44 +59,59 @@ impl HeaderLine {
         config: &HeaderLineConfig,
         settings: &mut UnitSettings<'_>,
     ) -> Result<Self, Invalid> {
-        require("name", &config.name)?;
-        require("value", &config.value)?;
-        let field = match HeaderField::new(&config.name) {
+        let HeaderLineConfig { name, value } = config;
+        require("name", name)?;
+        require("value", value)?;
+        let field = match settings.header_fields.get(name) {
             Ok(field) => {
                 if field.is_framing() {
-                    settings.refuse_or_warn(framing(&config.name))?;
+                    settings.refuse_or_warn(framing(name))?;
                 }
                 Ok(field)
             }
             Err(problem) => {
                 let failure = Failure::Filter(problem.message.clone());
                 settings.refuse_or_warn(problem)?;
-                Err(failure)
+                Err(Box::new(Unsendable::new(name, failure)))
             }
         };
-        let template = ValueTemplate::new(&config.value);
+        let template = ValueTemplate::new(value);
         template.check("value", settings)?;
-        let fixed = template.fixed().map(header_value);
-        if let Some(Err(failure)) = &fixed {
-            let problem = Invalid::argument("value", failure.to_string()).per_request();
-            settings.refuse_or_warn(problem)?;
-        }
-        Ok(Self { name: config.name.as_str().into(), field, template, fixed })
+        let value = match template.fixed().map(header_value) {
+            None => Value::Template(Box::new(template)),
+            Some(Ok(sent)) => Value::Fixed(together(sent), value.as_str().into()),
+            Some(Err(failure)) => {
+                let problem = Invalid::argument("value", failure.to_string()).per_request();
+                settings.refuse_or_warn(problem)?;
+                Value::Fails(Box::new(Unsendable::new(value, failure)))
+            }
+        };
+        Ok(Self { field, value })
     }
 
     /// The name as written.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        match &self.field {
+            Ok(field) => field.spelling(),
+            Err(unsendable) => &unsendable.written,
+        }
     }
 
     /// The value as written.
     pub(crate) fn value(&self) -> &str {
-        self.template.as_str()
+        match &self.value {
+            Value::Fixed(_, written) => written,
+            Value::Template(template) => template.as_str(),
+            Value::Fails(unsendable) => &unsendable.written,
+        }
     }
 
     /// Whether all variables of the value are there.
     pub(crate) fn resolve(&self, variables: &Variables) -> Result<(), Failure> {
-        self.template.resolve(variables)
+        match &self.value {
+            Value::Template(template) => template.resolve(variables),
+            Value::Fixed(..) | Value::Fails(_) => Ok(()),
+        }
     }
 
     /// The line with its variables in place.
@@ -82,12 +119,21 @@ impl HeaderLine {
         &self,
         variables: &Variables,
     ) -> Result<(&HeaderField, HeaderValue), Failure> {
-        let value = match &self.fixed {
-            Some(fixed) => fixed.clone()?,
-            None => header_value(&self.template.expand(variables)?)?,
+        let value = match &self.value {
+            Value::Fixed(value, _) => value.clone(),
+            Value::Template(template) => header_value(&template.expand(variables)?)?,
+            Value::Fails(unsendable) => return Err(unsendable.failure.clone()),
         };
-        Ok((self.field.as_ref().map_err(Failure::clone)?, value))
+        let field = self.field.as_ref().map_err(|unsendable| unsendable.failure.clone())?;
+        Ok((field, value))
     }
+}
+
+/// A value whose text lies beside its reference count: a request that sends it goes to one place
+/// in memory instead of two.
+fn together(value: HeaderValue) -> HeaderValue {
+    let text = SmallVec::<[u8; 32]>::from_slice(value.as_bytes());
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or(value)
 }
 
 /// Refuses an empty argument.

@@ -31,7 +31,7 @@ impl RemovedHeader {
         settings: &mut UnitSettings<'_>,
     ) -> Result<Self, Invalid> {
         let field = match &config.name {
-            Some(text) => HeaderField::new(text),
+            Some(text) => settings.header_fields.get(text),
             None => Err(missing().per_request()),
         };
         let field = match field {

@@ -42,12 +42,12 @@ pub use arguments::{ArgValue, Argument, Entry, FromArguments, Shortcut, UnitSett
 pub use chain::{Chain, Ordered};
 pub use exchange::{Exchange, ExchangeState, FramingEdit, has_bad_escape};
 pub use failure::{Failure, Side};
-pub use filter::{Filter, Flow, Hook};
-pub use header::{HeaderField, header_value};
+pub use filter::{AnyFilter, Filter, Flow, Hook};
+pub use header::{HeaderField, HeaderFields, header_value};
 pub use invalid::{Invalid, Severity, Span};
 pub use java_regex::JavaPattern;
-pub use predicate::{Choices, Incoming, Predicate};
-pub use route::{MetadataValue, Route, RouteTable, Scheme, Source, Target, TargetKind};
+pub use predicate::{Choices, Incoming, Predicate, Predicates};
+pub use route::{MetadataValue, Route, RouteTable, Row, Scheme, Source, Target, TargetKind};
 pub use status::status_name;
 pub use variables::Variables;
 pub use weights::WeightTable;

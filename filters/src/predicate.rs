@@ -19,6 +19,8 @@ mod remote_addr;
 mod weight;
 
 use std::fmt::{Debug, Display};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
 use crate::{Entry, Failure, Invalid, Variables};
@@ -68,6 +70,11 @@ pub trait Predicate: Debug + Display + Send + Sync {
         Vec::new()
     }
 
+    /// The `Path` pattern that fits a request that meets the condition.
+    fn path_pattern(&self, _incoming: &Incoming<'_>) -> Option<&Arc<str>> {
+        None
+    }
+
     /// What the route index may rely on.
     fn hint(&self) -> Hint<'_> {
         Hint::None
@@ -77,6 +84,66 @@ pub trait Predicate: Debug + Display + Send + Sync {
     /// not be asked. Only for [`Hint::Paths`].
     fn is_its_hint(&self) -> bool {
         false
+    }
+}
+
+/// The conditions of one route, in the order they are asked.
+#[derive(Debug, Default)]
+pub struct Predicates {
+    all: Box<[Box<dyn Predicate>]>,
+    /// Whether any of them captures something.
+    has_variables: bool,
+}
+
+impl Predicates {
+    /// Whether all hold, asked in their order until one does not.
+    ///
+    /// # Errors
+    ///
+    /// A predicate that failed.
+    pub fn match_all(&self, incoming: &Incoming<'_>) -> Result<bool, Failure> {
+        for predicate in &self.all {
+            if !predicate.matches(incoming)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What they capture from a request they take.
+    ///
+    /// # Errors
+    ///
+    /// A predicate that failed.
+    pub fn capture(&self, incoming: &Incoming<'_>) -> Result<Variables, Failure> {
+        let mut variables = Variables::new();
+        if self.has_variables {
+            for predicate in &self.all {
+                predicate.capture(incoming, &mut variables)?;
+            }
+        }
+        Ok(variables)
+    }
+
+    /// The `Path` pattern that fits a request they take (`predicates.md` 3.2); `None` if the route
+    /// has no such predicate.
+    pub fn path_pattern(&self, incoming: &Incoming<'_>) -> Option<&Arc<str>> {
+        self.all.iter().rev().find_map(|predicate| predicate.path_pattern(incoming))
+    }
+}
+
+impl From<Vec<Box<dyn Predicate>>> for Predicates {
+    fn from(all: Vec<Box<dyn Predicate>>) -> Self {
+        let has_variables = all.iter().any(|predicate| !predicate.variables().is_empty());
+        Self { all: all.into(), has_variables }
+    }
+}
+
+impl Deref for Predicates {
+    type Target = [Box<dyn Predicate>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.all
     }
 }
 

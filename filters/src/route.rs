@@ -6,9 +6,9 @@ mod target;
 
 use std::sync::Arc;
 
-use crate::{Chain, Predicate};
+use crate::{Chain, Predicates};
 
-pub use table::RouteTable;
+pub use table::{RouteTable, Row};
 pub use target::{Scheme, Target, TargetKind};
 
 /// What a route's `metadata` may hold, with the types of the file.
@@ -31,22 +31,25 @@ pub enum MetadataValue {
 }
 
 /// One route: which requests it takes, what it does to them and where it sends them.
+///
+/// What every request needs of its route stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Route {
-    /// The route's name: in metrics, logs and the admin listener.
-    pub id: Arc<str>,
-    /// Routes with a lower number are tried first; equal numbers keep the order of the file.
-    pub order: i32,
-    /// Where requests go.
-    pub target: Target,
-    /// Conditions that must all hold, in the order they are asked.
-    pub predicates: Vec<Box<dyn Predicate>>,
+    /// Conditions that must all hold.
+    pub predicates: Predicates,
     /// The filters, default filters included.
     pub chain: Chain,
+    /// The route's name: in metrics, logs and the admin listener.
+    pub id: Arc<str>,
+    /// Where requests go.
+    pub target: Target,
     /// Free values, some of which the gateway reads (`predicates.md` 2.9). Keys are exact.
     pub metadata: Vec<(String, MetadataValue)>,
     /// Where the route stands in its file; `None` for routes built in code.
     pub source: Option<Source>,
+    /// Routes with a lower number are tried first; equal numbers keep the order of the file.
+    pub order: i32,
 }
 
 /// A place in a route file.

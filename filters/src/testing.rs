@@ -6,7 +6,7 @@ use http::HeaderMap;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::{
-    Entry, Exchange, ExchangeState, Filter, Flow, Hook, Incoming, Span, UnitSettings, filter,
+    AnyFilter, Entry, Exchange, ExchangeState, Flow, Hook, Incoming, Span, UnitSettings, filter,
     predicate,
 };
 
@@ -133,7 +133,7 @@ fn ready<T>(hook: Hook<'_, T>) -> Result<T, crate::Failure> {
 
 /// Builds a filter as a Spring file would have it.
 #[track_caller]
-fn filter(shortcut: &str) -> Box<dyn Filter> {
+fn filter(shortcut: &str) -> AnyFilter {
     let mut settings = UnitSettings::spring("test");
     filter::build(&Entry::filter_shortcut(shortcut, Span::default()), &mut settings)
         .unwrap_or_else(|problem| panic!("{problem}"))

@@ -9,13 +9,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
     values: Vec<(Arc<str>, String)>,
-    path_pattern: Option<Arc<str>>,
 }
 
 impl Variables {
     /// No variables; allocates nothing.
     pub const fn new() -> Self {
-        Self { values: Vec::new(), path_pattern: None }
+        Self { values: Vec::new() }
     }
 
     /// Sets `name`, replacing an earlier value.
@@ -25,16 +24,6 @@ impl Variables {
             Some((_, old)) => *old = value,
             None => self.values.push((Arc::clone(name), value)),
         }
-    }
-
-    /// Remembers the `Path` pattern that fits, base path included (`predicates.md` 3.2).
-    pub fn set_path_pattern(&mut self, pattern: &Arc<str>) {
-        self.path_pattern = Some(Arc::clone(pattern));
-    }
-
-    /// The `Path` pattern that fits; `None` if the route has no such predicate.
-    pub fn path_pattern(&self) -> Option<&Arc<str>> {
-        self.path_pattern.as_ref()
     }
 
     /// The value of `name`.

@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tollgate_filters::{
-    ArgValue, Argument, Entry, Exchange, ExchangeState, Failure, Filter, Flow, Hook, Span,
-    UnitSettings, filter,
+    AnyFilter, ArgValue, Argument, Entry, Exchange, ExchangeState, Failure, Filter, Flow, Hook,
+    Span, UnitSettings, filter,
 };
 
 /// What means something in a template, a replacement, a query or a URI.
@@ -102,7 +102,7 @@ fn entry(name: &str, arguments: &[&str]) -> Entry {
     Entry { name: name.to_owned(), arguments, span: Span::default() }
 }
 
-fn spring(name: &str, arguments: &[&str]) -> Option<Box<dyn Filter>> {
+fn spring(name: &str, arguments: &[&str]) -> Option<AnyFilter> {
     filter::build(&entry(name, arguments), &mut UnitSettings::spring("r")).ok()
 }
 

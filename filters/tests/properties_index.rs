@@ -72,7 +72,7 @@ fn route(at: usize, order: i32, predicates: &[String]) -> Option<Route> {
         id: id.as_str().into(),
         order,
         target: Target::parse("http://up", true).ok()?,
-        predicates,
+        predicates: predicates.into(),
         chain: Chain::default(),
         metadata: Vec::new(),
         source: None,
@@ -83,7 +83,8 @@ fn table() -> impl Strategy<Value = RouteTable> {
     let one = (-1..=1_i32, vec(predicate_text(), 0..3));
     vec(one, 0..12).prop_map(|routes| {
         let built = routes.iter().enumerate();
-        RouteTable::new(built.filter_map(|(at, (order, texts))| route(at, *order, texts)).collect())
+        let routes = built.filter_map(|(at, (order, texts))| route(at, *order, texts));
+        RouteTable::from(routes.collect::<Vec<Route>>())
     })
 }
 

@@ -15,8 +15,8 @@
 use std::collections::HashSet;
 
 use tollgate_filters::{
-    Chain, Entry, Filter, Invalid, Ordered, Predicate, Route, Span, Target, UnitSettings, filter,
-    predicate,
+    Chain, Entry, Filter, HeaderFields, Invalid, Ordered, Predicate, Route, Span, Target,
+    UnitSettings, filter, predicate,
 };
 
 /// Collects routes; [`RouteBuilder::build`] tells everything that is wrong with them.
@@ -80,13 +80,14 @@ impl RouteBuilder {
         let mut problems = Vec::new();
         let mut routes = Vec::new();
         let mut ids = HashSet::new();
+        let header_fields = HeaderFields::default();
         for spec in self.routes {
             let id = spec.id.clone();
             if !ids.insert(id.clone()) {
                 let problem = Invalid::new("duplicate-id", format!("the id `{id}` is used twice"));
                 problems.push(InvalidRoute { route: id.clone(), problem });
             }
-            match spec.build() {
+            match spec.build(&header_fields) {
                 Ok(route) => routes.push(route),
                 Err(found) => problems.extend(
                     found.into_iter().map(|problem| InvalidRoute { route: id.clone(), problem }),
@@ -159,9 +160,10 @@ impl RouteSpec {
         self
     }
 
-    fn build(self) -> Result<Route, Vec<Invalid>> {
+    fn build(self, header_fields: &HeaderFields) -> Result<Route, Vec<Invalid>> {
         let mut problems = Vec::new();
-        let mut settings = UnitSettings::native(&self.id);
+        let mut settings =
+            UnitSettings { header_fields: header_fields.clone(), ..UnitSettings::native(&self.id) };
         let mut predicates: Vec<Box<dyn Predicate>> = Vec::new();
         for shortcut in &self.predicates {
             let entry = Entry::predicate_shortcut(shortcut, Span::default());
@@ -176,7 +178,7 @@ impl RouteSpec {
         let mut steps = Vec::new();
         for (place, step) in (1..).zip(self.steps) {
             let (order, built) = match step {
-                Step::Own { order, filter } => (order, Ok(filter)),
+                Step::Own { order, filter } => (order, Ok(filter.into())),
                 Step::Named { order, shortcut } => {
                     let entry = Entry::filter_shortcut(&shortcut, Span::default());
                     (order, filter::build(&entry, &mut settings))
@@ -196,7 +198,7 @@ impl RouteSpec {
                 id: self.id.as_str().into(),
                 order: self.order,
                 target,
-                predicates,
+                predicates: predicates.into(),
                 chain: Chain::ordered(steps),
                 metadata: Vec::new(),
                 source: None,

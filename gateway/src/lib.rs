@@ -11,6 +11,7 @@ mod clock;
 pub mod config;
 pub mod drain;
 pub mod gateway;
+mod ip_text;
 pub mod proxy;
 pub mod reload;
 pub mod server;

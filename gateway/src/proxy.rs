@@ -46,16 +46,21 @@ pub struct Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Context;
+    /// Boxed: Pingora holds it in several of the futures that it copies for each request.
+    type CTX = Box<Context>;
 
-    fn new_ctx(&self) -> Context {
-        Context::new(self.shared.metrics.in_flight().clone())
+    fn new_ctx(&self) -> Box<Context> {
+        Box::new(Context::new(self.shared.metrics.in_flight().clone()))
     }
 
     /// No modules: response compression is not ours to add.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+    ) -> Result<bool> {
         let snapshot = self.current.load_full();
         self.limit_waits(session, &snapshot);
         routing::to_path_and_host(session.req_header_mut());
@@ -70,7 +75,11 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _: &mut Session,
+        context: &mut Box<Context>,
+    ) -> Result<Box<HttpPeer>> {
         context.attempts += 1;
         let now = clock::now();
         context.upstream_started.get_or_insert(now);
@@ -91,7 +100,7 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         peer: &HttpPeer,
-        context: &mut Context,
+        context: &mut Box<Context>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         context.refused += 1;
@@ -111,7 +120,7 @@ impl ProxyHttp for Gateway {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        _: &mut Context,
+        _: &mut Box<Context>,
         client_reused: bool,
     ) -> Box<Error> {
         let is_safe = session.req_header().method.is_idempotent()
@@ -133,7 +142,7 @@ impl ProxyHttp for Gateway {
         peer: &HttpPeer,
         _: RawFd,
         _: Option<&pingora_core::protocols::Digest>,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         context.upstream = peer._address.as_inet().copied();
         Ok(())
@@ -143,7 +152,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         upstream_request: &mut RequestHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         let Some(snapshot) = context.snapshot.as_ref() else { return Ok(()) };
         to_origin_form(upstream_request);
@@ -181,7 +190,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _: &mut Option<Bytes>,
         _: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         if session.as_mut().is_body_empty() {
             return Ok(());
@@ -194,7 +203,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         if head.status.is_informational() && head.status.as_u16() != 101 {
             return if context.is_overdue() { Err(context.overdue()) } else { Ok(()) };
@@ -220,7 +229,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         error: &Error,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> FailToProxy {
         let failure = context.failure.take().or_else(|| outcome::failure_of(error));
         let is_written = session.response_written().is_some_and(|head| is_final(head.status));
@@ -238,26 +247,31 @@ impl ProxyHttp for Gateway {
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+    async fn logging(
+        &self,
+        session: &mut Session,
+        error: Option<&Error>,
+        context: &mut Box<Context>,
+    ) {
         self.record(session, error, context);
     }
 
     /// Failures are in the access log and the metrics, once.
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Context>, _: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,
-        _: &Context,
+        _: &Box<Context>,
         _: &Error,
         _: pingora_proxy::ProxyWarnLogContext,
     ) -> bool {
         true
     }
 
-    fn request_summary(&self, _: &Session, _: &Context) -> String {
+    fn request_summary(&self, _: &Session, _: &Box<Context>) -> String {
         String::new()
     }
 }

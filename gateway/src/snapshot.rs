@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
-use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Scheme, TargetKind};
+use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Row, Scheme, TargetKind};
 
 use crate::config::Settings;
 use crate::proxy::forwarding::Forwarding;
+use crate::telemetry::access_log::JsonText;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
 use crate::upstream::{Prepared, Upstream, Upstreams};
@@ -28,18 +29,16 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct Snapshot {
     /// The routes and their index.
-    pub table: RouteTable,
+    pub table: RouteTable<Plan>,
     /// What the file says beside the routes.
     pub settings: Settings,
     /// Which forwarding headers are written.
     pub forwarding: Forwarding,
     /// Headers dropped from requests and answers beside those the proxy drops.
     pub hop_by_hop: Vec<HeaderName>,
-    /// One plan for each route, in the order of the table.
-    pub plans: Vec<Plan>,
 }
 
-/// How a route's requests reach their upstream.
+/// How a route's requests reach their upstream and what is told of them. Fills one cache line.
 #[derive(Debug)]
 pub struct Plan {
     /// Where to, shared by the routes that go there in the same way; `None` for routes that have no
@@ -49,8 +48,20 @@ pub struct Plan {
     pub response_timeout: Option<Duration>,
     /// The route's timer.
     pub timer: Arc<RouteTimer>,
-    /// Why every request fails, as in the reference gateway: metadata that cannot be used.
-    pub broken: Option<&'static str>,
+    /// The route's id as the access log writes it.
+    pub log_id: JsonText,
+    /// Why every request fails, as in the reference gateway.
+    pub broken: Option<Broken>,
+}
+
+const _: () = assert!(size_of::<Plan>() == 64);
+
+/// Metadata of a route that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// Anything but whole milliseconds.
+    #[error("`connect-timeout` is not a whole number of milliseconds")]
+    ConnectTimeout,
 }
 
 /// An upstream and how to connect to it.
@@ -86,8 +97,7 @@ impl Snapshot {
     /// Prepares routes for serving. Names are resolved; one that has no address is a warning, and
     /// its routes answer 502 until it has one.
     pub fn new(routes: Vec<Route>, settings: Settings, shared: &Shared) -> (Self, Vec<String>) {
-        let table = RouteTable::new(routes);
-        let wanted = table.routes().iter().filter_map(|route| match &route.target.kind {
+        let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }
             | TargetKind::LoadBalanced { .. }
@@ -97,11 +107,12 @@ impl Snapshot {
         let (upstreams, failed) = shared.upstreams.prepare(wanted);
         let mut destinations =
             Destinations { settings: &settings, upstreams, known: HashMap::new() };
-        let plans = table
-            .routes()
+        let plans: Vec<Plan> = routes
             .iter()
             .map(|route| Plan::new(route, &mut destinations, &settings, &shared.metrics))
             .collect();
+        let rows = plans.into_iter().zip(routes).map(|(plan, route)| Row { plan, route });
+        let table = RouteTable::new(rows.collect());
         let warnings = failed
             .into_iter()
             .map(|(host, reason)| format!("`{host}` has no address now: {reason}"))
@@ -122,12 +133,7 @@ impl Snapshot {
                 !matches!(*name, header::TRANSFER_ENCODING | header::CONNECTION | header::UPGRADE)
             })
             .collect();
-        (Self { table, settings, forwarding, hop_by_hop, plans }, warnings)
-    }
-
-    /// The plan of the route at `position`.
-    pub fn plan(&self, position: usize) -> Option<&Plan> {
-        self.plans.get(position)
+        (Self { table, settings, forwarding, hop_by_hop }, warnings)
     }
 }
 
@@ -172,6 +178,7 @@ impl Plan {
             destination: destinations.of(route, connect_timeout),
             response_timeout: response_timeout(route, settings),
             timer: metrics.timer(&route.id, &route.target.text),
+            log_id: JsonText::new(&route.id),
             broken,
         }
     }
@@ -220,8 +227,8 @@ fn metadata<'r>(route: &'r Route, key: &str) -> Option<&'r MetadataValue> {
 
 /// `metadata.connect-timeout`: whole milliseconds. Anything else fails every request
 /// (`predicates.md` 2.9).
-fn connect_timeout(route: &Route) -> Result<Option<Duration>, &'static str> {
-    let broken = "`connect-timeout` is not a whole number of milliseconds";
+fn connect_timeout(route: &Route) -> Result<Option<Duration>, Broken> {
+    let broken = Broken::ConnectTimeout;
     let millis = match metadata(route, "connect-timeout") {
         None => return Ok(None),
         Some(MetadataValue::Integer(millis)) => *millis,

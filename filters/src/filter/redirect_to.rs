@@ -27,9 +27,9 @@ use crate::{Answer, Exchange, Failure, HeaderField, Invalid, header_value};
 #[derive(Debug)]
 pub(super) struct RedirectTo {
     status: u16,
-    url: String,
+    url: Box<str>,
     /// The URL in parts, if the request's parameters go into it.
-    parts: Option<JavaUri>,
+    parts: Option<Box<JavaUri>>,
     field: HeaderField,
     /// `Location` as long as no parameter goes into it.
     location: HeaderValue,
@@ -53,7 +53,7 @@ impl FromArguments for RedirectTo {
     const SHORTCUT: Shortcut = Shortcut::Fields(&["status", "url", "includeRequestParams"]);
     type Config = Config;
 
-    fn from_arguments(config: Config, _: &mut UnitSettings<'_>) -> Result<Self, Invalid> {
+    fn from_arguments(config: Config, settings: &mut UnitSettings<'_>) -> Result<Self, Invalid> {
         let redirecting = |code: &u16| (300..400).contains(code);
         let Some(status) = Status::parse(&config.status)?.sendable().filter(redirecting) else {
             let problem = format!("`{}` is not from 300 to 399", config.status);
@@ -61,14 +61,15 @@ impl FromArguments for RedirectTo {
         };
         let illegal = |problem| Invalid::argument("url", format!("`{}` {problem}", config.url));
         let parts = JavaUri::parse(&config.url).map_err(illegal)?;
-        let parts = config.include_request_params.then_some(parts);
+        let parts = config.include_request_params.then(|| Box::new(parts));
         let url = parts.as_ref().map_or_else(
             || Cow::Borrowed(&*config.url),
             |parts| Cow::Owned(parts.with_parameters(Parameters::default())),
         );
         let location =
             header_value(&url).map_err(|problem| Invalid::argument("url", problem.to_string()))?;
-        Ok(Self { status, parts, field: HeaderField::new("Location")?, location, url: config.url })
+        let field = settings.header_fields.get("Location")?;
+        Ok(Self { status, parts, field, location, url: config.url.into() })
     }
 }
 

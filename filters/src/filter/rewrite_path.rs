@@ -22,7 +22,7 @@ use crate::{Exchange, Failure, Invalid};
 /// Replaces every match of a pattern in the path.
 #[derive(Debug)]
 pub(super) struct RewritePath {
-    pattern: JavaPattern,
+    pattern: Box<JavaPattern>,
     replacement: Replacement,
     text: String,
 }
@@ -55,7 +55,8 @@ impl FromArguments for RewritePath {
                 .with_help("write it as an escape, such as `%20` for a blank");
             settings.refuse_or_warn(problem.per_request())?;
         }
-        Ok(Self { pattern, replacement, text: config.replacement.replace("$\\", "$") })
+        let text = config.replacement.replace("$\\", "$");
+        Ok(Self { pattern: Box::new(pattern), replacement, text })
     }
 }
 

@@ -46,7 +46,8 @@ impl FromArguments for SetStatus {
             let problem = format!("`{}` is not from 100 to 999", config.status);
             settings.refuse_or_warn(Invalid::argument("status", problem).per_request())?;
         }
-        let original = settings.original_status_header.map(HeaderField::new).transpose()?;
+        let original = settings.original_status_header;
+        let original = original.map(|name| settings.header_fields.get(name)).transpose()?;
         Ok(Self { text: config.status, status, original })
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
+use memchr::memchr2;
 use percent_encoding::percent_decode_str;
 use pingora_http::RequestHeader;
 
@@ -69,6 +70,9 @@ impl<'a> RequestPath<'a> {
     /// What takes part in matching of one raw segment: without matrix parameters, percent-decoded.
     /// Escapes that are not UTF-8 decode to U+FFFD. Borrows if there is nothing to decode.
     pub fn segment_value(segment: &'a str) -> Cow<'a, str> {
+        if memchr2(b'%', b';', segment.as_bytes()).is_none() {
+            return Cow::Borrowed(segment);
+        }
         let kept = segment.split_once(';').map_or(segment, |(kept, _)| kept);
         percent_decode_str(kept).decode_utf8_lossy()
     }

@@ -16,6 +16,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -98,13 +99,16 @@ impl Predicate for Path {
             [only] => Some(only),
             _ => self.first_match(path)?,
         };
-        let Some(pattern) = pattern else { return Ok(()) };
-        into.set_path_pattern(pattern.shared());
-        pattern.capture(path, into)
+        pattern.map_or(Ok(()), |pattern| pattern.capture(path, into))
     }
 
     fn variables(&self) -> Vec<&str> {
         self.patterns.iter().flat_map(PathPattern::variables).collect()
+    }
+
+    fn path_pattern(&self, incoming: &Incoming<'_>) -> Option<&Arc<str>> {
+        // A pattern that fails did so when the route was chosen.
+        self.first_match(incoming.path().0).ok().flatten().map(PathPattern::shared)
     }
 
     fn hint(&self) -> Hint<'_> {

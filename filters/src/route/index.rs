@@ -6,23 +6,23 @@
 //! does not match, never miss one that does; the predicates decide, unless the shape of a path is
 //! all that a route asks for.
 //!
-//! A lookup in a large table costs what it takes from memory, so names and short lists are stored
-//! in place.
+//! A lookup in a large table costs what it has to get from memory. So a branch holds its name, and
+//! also its route if that is all there is behind it, as at the end of most paths.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
+use std::slice;
 
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::predicate::{Hint, Incoming, MethodSet, Piece, RequestPath, Shape};
-use crate::route::Route;
+use crate::route::Row;
 
 /// A route's position in the table, and the methods it can take.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    position: usize,
+    position: u32,
     methods: MethodSet,
     is_decided: bool,
 }
@@ -53,16 +53,25 @@ struct Trie<T> {
 
 #[derive(Debug)]
 struct Node<T> {
-    literal: Children,
-    any: Option<usize>,
+    literal: Branches<T>,
+    any: Option<Branch<T>>,
     /// Values of shapes that end here.
     exact: SmallVec<[T; 1]>,
     /// Values of shapes that may go on in any way.
     open: SmallVec<[T; 1]>,
 }
 
-/// Children by name. Only route files add names, so nobody can make them collide.
-type Children = HashMap<Name, usize, BuildHasherDefault<FxHasher>>;
+/// Where a piece leads.
+#[derive(Debug, Clone, Copy)]
+enum Branch<T> {
+    /// To the only value, of a shape that may go on in any way.
+    Open(T),
+    /// To a node.
+    Node(u32),
+}
+
+/// Branches by name. Only route files add names, so nobody can make them collide.
+type Branches<T> = HashMap<Name, Branch<T>, BuildHasherDefault<FxHasher>>;
 
 /// A segment or label, in place if it is short.
 type Name = SmallVec<[u8; 16]>;
@@ -70,7 +79,7 @@ type Name = SmallVec<[u8; 16]>;
 impl<T> Default for Node<T> {
     fn default() -> Self {
         let (exact, open) = (SmallVec::new(), SmallVec::new());
-        Self { literal: Children::default(), any: None, exact, open }
+        Self { literal: Branches::default(), any: None, exact, open }
     }
 }
 
@@ -84,15 +93,15 @@ type Lists<'t, T> = SmallVec<[&'t [T]; 8]>;
 
 impl Index {
     /// Builds the index over routes in the order of the table.
-    pub(super) fn new(routes: &[Arc<Route>]) -> Self {
+    pub(super) fn new<P>(rows: &[Row<P>]) -> Self {
         let mut index = Self { hosts: Trie::default(), groups: vec![Trie::default()] };
         let mut known_hosts: HashMap<Shape, usize> = HashMap::new();
         let everything = [Shape { pieces: Vec::new(), open: true }];
-        for (position, route) in routes.iter().enumerate() {
+        for (position, Row { route, .. }) in (0..).zip(rows) {
             let mut methods = MethodSet::ANY;
             let mut paths: &[Shape] = &everything;
             let mut hosts: Option<&[Shape]> = None;
-            for predicate in &route.predicates {
+            for predicate in route.predicates.iter() {
                 match predicate.hint() {
                     Hint::Methods(set) => methods = methods.and(set),
                     Hint::Paths(shapes) => paths = shapes,
@@ -156,28 +165,43 @@ impl Index {
 impl<T: Copy> Trie<T> {
     fn insert(&mut self, shape: &Shape, value: T) {
         let mut at = 0;
-        for piece in &shape.pieces {
-            at = self.step(at, piece);
+        let mut pieces = shape.pieces.iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let is_last = shape.open && pieces.peek().is_none();
+            let Some(next) = self.step(at, piece, is_last.then_some(value)) else { return };
+            at = next;
         }
         if let Some(node) = self.nodes.get_mut(at) {
             if shape.open { node.open.push(value) } else { node.exact.push(value) }
         }
     }
 
-    /// The child of `at` for `piece`, made if there is none.
-    fn step(&mut self, at: usize, piece: &Piece) -> usize {
-        let next = self.nodes.len();
-        let Some(node) = self.nodes.get_mut(at) else { return at };
-        let child = match piece {
-            Piece::Any => *node.any.get_or_insert(next),
-            Piece::Literal(text) => {
-                *node.literal.entry(Name::from_slice(text.as_bytes())).or_insert(next)
+    /// The node behind `at` for `piece`, made if there is none; `None` if `last` found its place in
+    /// the branch.
+    fn step(&mut self, at: usize, piece: &Piece, last: Option<T>) -> Option<usize> {
+        let new = self.nodes.len();
+        let node = self.nodes.get_mut(at)?;
+        let known = match piece {
+            Piece::Any => node.any,
+            Piece::Literal(text) => node.literal.get(text.as_bytes()).copied(),
+        };
+        let (branch, made) = match (known, last) {
+            (Some(Branch::Node(known)), _) => return usize::try_from(known).ok(),
+            (None, Some(value)) => (Branch::Open(value), None),
+            (None, None) => (Branch::Node(u32::try_from(new).ok()?), Some(Node::default())),
+            (Some(Branch::Open(value)), _) => {
+                let node = Node { open: SmallVec::from([value]), ..Node::default() };
+                (Branch::Node(u32::try_from(new).ok()?), Some(node))
             }
         };
-        if child == next {
-            self.nodes.push(Node::default());
+        match piece {
+            Piece::Any => node.any = Some(branch),
+            Piece::Literal(text) => {
+                node.literal.insert(Name::from_slice(text.as_bytes()), branch);
+            }
         }
-        child
+        self.nodes.push(made?);
+        Some(new)
     }
 
     fn find<'t>(
@@ -219,16 +243,29 @@ impl<T: Copy> Trie<T> {
         }
         let Some(piece) = piece else { return };
         if !node.literal.is_empty() {
-            let mut child = None;
-            decode(piece.as_ref(), &mut |text| {
-                child = node.literal.get(text.as_bytes()).copied();
-            });
-            if let Some(child) = child {
-                self.walk(child, pieces.clone(), decode, lists);
+            let mut branch = None;
+            decode(piece.as_ref(), &mut |text| branch = node.literal.get(text.as_bytes()));
+            if let Some(branch) = branch {
+                self.follow(branch, pieces.clone(), decode, lists);
             }
         }
-        if let Some(any) = node.any {
-            self.walk(any, pieces, decode, lists);
+        if let Some(any) = &node.any {
+            self.follow(any, pieces, decode, lists);
+        }
+    }
+
+    fn follow<'t>(
+        &'t self,
+        branch: &'t Branch<T>,
+        pieces: impl Iterator<Item: AsRef<str>> + Clone,
+        decode: &impl Fn(&str, &mut dyn FnMut(&str)),
+        lists: &mut Lists<'t, T>,
+    ) {
+        match branch {
+            Branch::Open(value) => lists.push(slice::from_ref(value)),
+            Branch::Node(at) => {
+                self.walk(usize::try_from(*at).unwrap_or(usize::MAX), pieces, decode, lists);
+            }
         }
     }
 }
@@ -255,6 +292,7 @@ impl Iterator for Candidates<'_> {
                 }
             }
             if methods.intersects(self.methods) {
+                let position = usize::try_from(position).unwrap_or(usize::MAX);
                 return Some(Candidate { position, is_decided });
             }
         }

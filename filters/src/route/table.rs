@@ -5,34 +5,50 @@ use std::sync::Arc;
 use super::index::{Candidate, Index};
 use crate::predicate::{Choices, Hint};
 use crate::weights::WeightTable;
-use crate::{Failure, Incoming, Route, Variables};
+use crate::{Failure, Incoming, Route};
 
-/// All routes, checked, in the order they are tried. Immutable: a reload makes a new one.
-#[derive(Debug, Default)]
-pub struct RouteTable {
-    routes: Vec<Arc<Route>>,
+/// All routes, checked, in the order they are tried, each with what its caller prepared for it.
+/// Immutable: a reload makes a new one.
+#[derive(Debug)]
+pub struct RouteTable<P = ()> {
+    rows: Vec<Row<P>>,
     weights: WeightTable,
     index: Index,
 }
 
-impl RouteTable {
+/// A route and its caller's plan, side by side: a request needs both, and for a route that was not
+/// used lately it waits for each place in memory.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Row<P = ()> {
+    /// What the caller prepared for the route.
+    pub plan: P,
+    /// The route.
+    pub route: Route,
+}
+
+impl<P> RouteTable<P> {
     /// Sorts routes stably by their order numbers and indexes them.
-    pub fn new(mut routes: Vec<Route>) -> Self {
-        let weights = WeightTable::new(routes.iter().flat_map(|route| {
+    pub fn new(mut rows: Vec<Row<P>>) -> Self {
+        let weights = WeightTable::new(rows.iter().flat_map(|Row { route, .. }| {
             route.predicates.iter().filter_map(|predicate| match predicate.hint() {
                 Hint::Weight { group, weight } => Some((group, Arc::clone(&route.id), weight)),
                 Hint::None | Hint::Methods(_) | Hint::Paths(_) | Hint::Hosts(_) => None,
             })
         }));
-        routes.sort_by_key(|route| route.order);
-        let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
-        let index = Index::new(&routes);
-        Self { routes, weights, index }
+        rows.sort_by_key(|row| row.route.order);
+        let index = Index::new(&rows);
+        Self { rows, weights, index }
     }
 
     /// The routes in the order they are tried.
-    pub fn routes(&self) -> &[Arc<Route>] {
-        &self.routes
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = &Route> {
+        self.rows.iter().map(|row| &row.route)
+    }
+
+    /// The route at a position that [`RouteTable::find`] gave, and its plan.
+    pub fn row(&self, position: usize) -> Option<&Row<P>> {
+        self.rows.get(position)
     }
 
     /// Lets every weight group choose a route for one request. `random` gives numbers in [0, 1).
@@ -56,7 +72,7 @@ impl RouteTable {
     ///
     /// As [`RouteTable::find`].
     pub fn find_without_index(&self, incoming: &Incoming<'_>) -> Result<Option<usize>, Failure> {
-        let all = 0..self.routes.len();
+        let all = 0..self.rows.len();
         self.first_match(all.map(|position| Candidate { position, is_decided: false }), incoming)
     }
 
@@ -70,7 +86,7 @@ impl RouteTable {
             if is_decided {
                 return Ok(Some(position));
             }
-            match self.routes.get(position).map(|route| route.takes(incoming)) {
+            match self.rows.get(position).map(|row| row.route.predicates.match_all(incoming)) {
                 Some(Ok(true)) => return Ok(Some(position)),
                 Some(Err(failure)) => {
                     failed.get_or_insert(failure);
@@ -82,31 +98,8 @@ impl RouteTable {
     }
 }
 
-impl Route {
-    /// Whether all predicates hold, asked in their order until one does not.
-    ///
-    /// # Errors
-    ///
-    /// A predicate that failed.
-    pub fn takes(&self, incoming: &Incoming<'_>) -> Result<bool, Failure> {
-        for predicate in &self.predicates {
-            if !predicate.matches(incoming)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// What the predicates capture from a request the route takes.
-    ///
-    /// # Errors
-    ///
-    /// A predicate that failed.
-    pub fn capture(&self, incoming: &Incoming<'_>) -> Result<Variables, Failure> {
-        let mut variables = Variables::new();
-        for predicate in &self.predicates {
-            predicate.capture(incoming, &mut variables)?;
-        }
-        Ok(variables)
+impl From<Vec<Route>> for RouteTable {
+    fn from(routes: Vec<Route>) -> Self {
+        Self::new(routes.into_iter().map(|route| Row { plan: (), route }).collect())
     }
 }

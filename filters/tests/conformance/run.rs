@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use http::HeaderMap;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
-    Answer, ArgValue, Argument, Chain, Entry, Exchange, ExchangeState, Failure, Filter, Flow,
+    Answer, AnyFilter, ArgValue, Argument, Chain, Entry, Exchange, ExchangeState, Failure, Flow,
     Incoming, Invalid, Predicate, Scheme, Span, Target, TargetKind, UnitSettings, Variables,
     WeightTable, filter, predicate,
 };
@@ -87,7 +87,7 @@ fn build(case: &Case, strict: bool) -> Result<Units, Invalid> {
         .chain(case.variables.keys().cloned())
         .collect();
     settings.variables = &variables;
-    let mut filters = |list: &[Written]| -> Result<Vec<Box<dyn Filter>>, Invalid> {
+    let mut filters = |list: &[Written]| -> Result<Vec<AnyFilter>, Invalid> {
         list.iter().map(|written| filter::build(&entry(written, false)?, &mut settings)).collect()
     };
     let defaults = filters(&case.default_filters)?;
@@ -251,7 +251,7 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
 }
 
 fn check_shown(expected: &[String], chain: &Chain) -> Outcome {
-    let shown: Vec<String> = chain.steps().iter().map(|step| step.filter.to_string()).collect();
+    let shown: Vec<String> = chain.steps().map(|(_, filter)| filter.to_string()).collect();
     if expected.is_empty() || shown == expected {
         return Ok(());
     }

@@ -14,7 +14,7 @@ pub(super) fn routes() -> Router<Admin> {
 }
 
 async fn list(State(admin): State<Admin>) -> Json<Value> {
-    Json(admin.current.load().table.routes().iter().map(|route| shown(route)).collect())
+    Json(admin.current.load().table.routes().map(shown).collect())
 }
 
 fn shown(route: &Route) -> Value {
@@ -24,10 +24,10 @@ fn shown(route: &Route) -> Value {
         object.insert("metadata".to_owned(), map(&route.metadata));
     }
     object.insert("route_id".to_owned(), json!(&*route.id));
-    let filters = route.chain.steps().iter();
+    let filters = route.chain.steps();
     object.insert(
         "filters".to_owned(),
-        filters.map(|step| json!(format!("[[{}], order = {}]", step.filter, step.order))).collect(),
+        filters.map(|(order, filter)| json!(format!("[[{filter}], order = {order}]"))).collect(),
     );
     object.insert("uri".to_owned(), json!(route.target.text));
     object.insert("order".to_owned(), json!(route.order));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_filters::{
-    ArgValue, Chain, Entry, Filter, Invalid, Predicate, Route, Severity, Source, Span, Target,
-    TargetKind, UnitSettings, filter, predicate,
+    AnyFilter, ArgValue, Chain, Entry, HeaderFields, Invalid, Predicate, Route, Severity, Source,
+    Span, Target, TargetKind, UnitSettings, filter, predicate,
 };
 
 use super::context::Context;
@@ -22,6 +22,7 @@ pub(super) struct Builder<'b, 'a> {
     defaults: &'b [Unit],
     /// Name of the file.
     file: Arc<str>,
+    header_fields: HeaderFields,
     /// Where ids stand that are taken.
     ids: HashMap<Arc<str>, Span>,
     /// Problems of default filters, with the routes they come up in.
@@ -40,6 +41,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             settings,
             defaults,
             file: context.source.name.into(),
+            header_fields: HeaderFields::default(),
             ids: HashMap::new(),
             default_problems: Vec::new(),
             built: 0,
@@ -55,7 +57,7 @@ impl<'b, 'a> Builder<'b, 'a> {
         }
         self.take_id(&definition, id);
         self.built += 1;
-        let mut attempt = Attempt::new(self.context, self.settings, id);
+        let mut attempt = Attempt::new(self, id);
         let predicates = attempt.predicates(&definition.predicates);
         let mut variables: Vec<String> = predicates
             .iter()
@@ -83,7 +85,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             id: Arc::clone(id),
             order: definition.order,
             target,
-            predicates,
+            predicates: predicates.into(),
             chain: Chain::merge(defaults, filters),
             metadata: definition.metadata,
             source: Some(self.source_of(definition.span)),
@@ -141,7 +143,7 @@ impl<'b, 'a> Builder<'b, 'a> {
     pub(super) fn finish(mut self) {
         if self.built == 0 {
             let nobody = Arc::from("default-filters");
-            let mut attempt = Attempt::new(self.context, self.settings, &nobody);
+            let mut attempt = Attempt::new(&self, &nobody);
             drop(attempt.filters(self.defaults, &[]));
             attempt.found.retain(|found| found.problem.code == "unknown-filter");
             self.note_default_problems(attempt.found);
@@ -167,12 +169,19 @@ struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
     told: &'b Units,
     id: &'b Arc<str>,
+    header_fields: HeaderFields,
     found: Vec<Found>,
 }
 
 impl<'b, 'a> Attempt<'b, 'a> {
-    fn new(context: &'b Context<'a>, settings: &'b Settings, id: &'b Arc<str>) -> Self {
-        Self { context, told: &settings.units, id, found: Vec::new() }
+    fn new(builder: &Builder<'b, 'a>, id: &'b Arc<str>) -> Self {
+        Self {
+            context: builder.context,
+            told: &builder.settings.units,
+            id,
+            header_fields: builder.header_fields.clone(),
+            found: Vec::new(),
+        }
     }
 
     fn tell(&mut self, severity: Severity, problem: Invalid) {
@@ -185,7 +194,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
         self.units(UnitKind::Predicate, units, &[], build)
     }
 
-    fn filters(&mut self, units: &[Unit], variables: &[String]) -> Vec<Box<dyn Filter>> {
+    fn filters(&mut self, units: &[Unit], variables: &[String]) -> Vec<AnyFilter> {
         let build =
             |unit: &Unit, settings: &mut UnitSettings<'_>| filter::build(&unit.entry, settings);
         self.units(UnitKind::Filter, units, variables, build)
@@ -210,6 +219,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 optional_trailing_slash: self.told.optional_trailing_slash,
                 base_path: &self.told.base_path,
                 original_status_header: self.told.original_status_header.as_deref(),
+                header_fields: self.header_fields.clone(),
                 ..UnitSettings::native(self.id)
             };
             let outcome = build(unit, &mut settings);

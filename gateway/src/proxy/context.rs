@@ -9,7 +9,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
-use tollgate_filters::{Exchange, ExchangeState, Failure, Route};
+use tollgate_filters::{Exchange, ExchangeState, Failure, Route, Row};
 
 use crate::clock;
 use crate::snapshot::{Destination, Plan, Snapshot};
@@ -27,6 +27,8 @@ pub struct Context {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Position of the chosen route in the table.
     pub position: Option<usize>,
+    /// The `Path` pattern that fits, if the file asks for it (`metrics.path-tags.enabled`).
+    pub path_pattern: Option<Arc<str>>,
     /// What filters know beside the head.
     pub state: ExchangeState,
     /// Address of the peer.
@@ -84,6 +86,7 @@ impl Context {
             head_ready: None,
             snapshot: None,
             position: None,
+            path_pattern: None,
             state: ExchangeState::default(),
             peer: None,
             host: None,
@@ -126,9 +129,13 @@ impl Context {
         self.arrival.target.path()
     }
 
+    fn row(&self) -> Option<&Row<Plan>> {
+        row(self.snapshot.as_deref(), self.position)
+    }
+
     /// The chosen route.
-    pub fn route(&self) -> Option<&Arc<Route>> {
-        self.snapshot.as_ref()?.table.routes().get(self.position?)
+    pub fn route(&self) -> Option<&Route> {
+        self.row().map(|row| &row.route)
     }
 
     /// The id of the chosen route.
@@ -138,7 +145,7 @@ impl Context {
 
     /// The plan of the chosen route.
     pub fn plan(&self) -> Option<&Plan> {
-        self.snapshot.as_ref()?.plan(self.position?)
+        self.row().map(|row| &row.plan)
     }
 
     /// Where the chosen route sends requests.
@@ -207,7 +214,9 @@ impl Context {
         request: &mut RequestHeader,
         head: &mut ResponseHeader,
     ) -> Result<(), Failure> {
-        let Some(route) = self.route().map(Arc::clone) else { return Ok(()) };
+        let Some(Row { route, .. }) = row(self.snapshot.as_deref(), self.position) else {
+            return Ok(());
+        };
         let mut exchange = Exchange::new(request, &mut self.state);
         route.chain.on_response(&mut exchange, head).await?;
         route.chain.on_answer(&mut exchange, head);
@@ -216,10 +225,15 @@ impl Context {
 
     /// Runs what the chosen route's filters do to every answer.
     pub fn on_answer(&mut self, request: &mut RequestHeader, head: &mut ResponseHeader) {
-        if let Some(route) = self.route().map(Arc::clone) {
+        if let Some(Row { route, .. }) = row(self.snapshot.as_deref(), self.position) {
             route.chain.on_answer(&mut Exchange::new(request, &mut self.state), head);
         }
     }
+}
+
+/// The row of the chosen route, where the rest of the context is lent to its filters.
+fn row(snapshot: Option<&Snapshot>, position: Option<usize>) -> Option<&Row<Plan>> {
+    snapshot?.table.row(position?)
 }
 
 /// Whether the answer may be silent for long: event streams and gRPC.

@@ -1,7 +1,6 @@
 //! What the gateway itself writes on a request before it goes upstream: `Host`, `X-Forwarded-*`
 //! and `Forwarded`, and what it takes away (`global.md` 6).
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue, Uri, header};
@@ -9,6 +8,7 @@ use pingora_http::RequestHeader;
 use tollgate_filters::JavaPattern;
 
 use crate::config::{Forwarded, XForwarded, XForwardedHeader};
+use crate::ip_text::write_ip;
 
 /// Which forwarding headers are written, and whom to believe.
 #[derive(Debug, Default)]
@@ -205,7 +205,7 @@ fn write(
 fn address_value(address: IpAddr) -> Option<HeaderValue> {
     let mut text = [0; 45];
     let mut rest = text.as_mut_slice();
-    write!(rest, "{address}").ok()?;
+    write_ip(&mut rest, address).ok()?;
     let unused = rest.len();
     HeaderValue::from_bytes(text.get(..text.len() - unused)?).ok()
 }

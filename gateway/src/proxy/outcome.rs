@@ -88,11 +88,8 @@ impl Gateway {
         if let Some(plan) = context.plan() {
             let head_took =
                 context.head_ready.map_or(took, |at| at.duration_since(context.started));
-            let mut outcome = Outcome::new(status, context.method());
-            if context.snapshot.as_ref().is_some_and(|snapshot| snapshot.settings.metrics.path_tags)
-            {
-                outcome.path = context.state.variables.path_pattern().cloned();
-            }
+            let path = context.path_pattern.clone();
+            let outcome = Outcome { path, ..Outcome::new(status, context.method()) };
             if status != 0 {
                 plan.timer.record(&outcome, head_took, self.shared.metrics.uptime(now));
             }
@@ -105,7 +102,7 @@ impl Gateway {
             unix_nanos: context.chosen_unix_nanos.unwrap_or_else(|| {
                 clock::unix_nanos() - i128::try_from(took.as_nanos()).unwrap_or_default()
             }),
-            route: context.route_id(),
+            route: context.plan().map(|plan| &plan.log_id),
             method: context.method().as_str(),
             path: context.path(),
             status,

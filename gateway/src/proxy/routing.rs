@@ -6,7 +6,7 @@ use http::{Method, Uri, header};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use tollgate_filters::{
-    Answer, Choices, Exchange, Failure, Flow, Incoming, Route, TargetKind, header_value,
+    Answer, Choices, Exchange, Failure, Flow, Incoming, Route, Row, TargetKind, header_value,
 };
 
 use super::Gateway;
@@ -41,7 +41,9 @@ impl Gateway {
         let choices = snapshot.table.choose(&mut fastrand::f64);
         for _ in 0..MAX_FORWARDS {
             let route = choose(&snapshot, session.req_header(), context, &choices)?;
-            if let TargetKind::Forward { path } = &route.target.kind {
+            // The plan is at hand; the target is only looked at where there is no upstream.
+            let is_proxied = context.destination().is_some();
+            if !is_proxied && let TargetKind::Forward { path } = &route.target.kind {
                 Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
             }
             let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
@@ -52,6 +54,9 @@ impl Gateway {
                 guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
                     Failure::Filter("a filter made a path with dot segments".to_owned())
                 })?;
+            }
+            if is_proxied {
+                return ready_for_upstream(session, context);
             }
             match &route.target.kind {
                 TargetKind::Forward { .. } => {
@@ -76,28 +81,31 @@ impl Gateway {
 }
 
 /// Finds the route of a request and takes what its predicates captured.
-fn choose(
-    snapshot: &Snapshot,
+fn choose<'s>(
+    snapshot: &'s Snapshot,
     head: &RequestHeader,
     context: &mut Context,
     choices: &Choices,
-) -> Result<Arc<Route>, Failure> {
+) -> Result<&'s Route, Failure> {
     let mut incoming = Incoming::new(head);
     incoming.client = context.state.client;
     incoming.now_nanos = *context.chosen_unix_nanos.get_or_insert_with(clock::unix_nanos);
     incoming.choices = choices;
     context.position = None;
     let position = snapshot.table.find(&incoming)?.ok_or(Failure::RouteNotFound)?;
-    let route = snapshot.table.routes().get(position).ok_or(Failure::RouteNotFound)?;
+    let Row { route, .. } = snapshot.table.row(position).ok_or(Failure::RouteNotFound)?;
     context.position = Some(position);
-    context.state.variables = route.capture(&incoming)?;
-    Ok(Arc::clone(route))
+    context.state.variables = route.predicates.capture(&incoming)?;
+    if snapshot.settings.metrics.path_tags {
+        context.path_pattern = route.predicates.path_pattern(&incoming).map(Arc::clone);
+    }
+    Ok(route)
 }
 
 /// Checks what only the chosen route can tell before its upstream is asked.
 fn ready_for_upstream(session: &Session, context: &Context) -> Result<Option<Outgoing>, Failure> {
-    if let Some(reason) = context.plan().and_then(|plan| plan.broken) {
-        return Err(Failure::Filter(reason.to_owned()));
+    if let Some(broken) = context.plan().and_then(|plan| plan.broken) {
+        return Err(Failure::Filter(broken.to_string()));
     }
     if context.plan().is_some_and(|plan| plan.response_timeout.is_some_and(|time| time.is_zero())) {
         return Err(Failure::UpstreamTimeout("the route's response timeout is 0".to_owned()));

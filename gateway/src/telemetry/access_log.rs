@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use memchr::memchr_iter;
+use smallvec::SmallVec;
 
 use crate::config;
+use crate::ip_text::write_ip;
 
 /// What one line tells.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub struct Line<'a> {
     /// When the request arrived, in nanoseconds since the epoch.
     pub unix_nanos: i128,
     /// Id of the chosen route.
-    pub route: Option<&'a str>,
+    pub route: Option<&'a JsonText>,
     /// The method as sent.
     pub method: &'a str,
     /// The raw path as sent, without the query.
@@ -47,6 +49,24 @@ pub struct Line<'a> {
     pub client: Option<IpAddr>,
     /// The trace id the client sent.
     pub trace_id: Option<&'a str>,
+}
+
+/// A text as JSON writes it, made once. In place if it is short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonText(SmallVec<[u8; 16]>);
+
+impl JsonText {
+    /// Quotes and escapes a text.
+    pub fn new(text: &str) -> Self {
+        let mut json = Vec::new();
+        push_string(&mut json, text);
+        Self(json.into())
+    }
+
+    /// The text in its quotes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Formats lines and hands them to the writer thread.
@@ -203,7 +223,7 @@ impl Line<'_> {
         out.extend_from_slice(b"{\"time\":\"");
         push_time(out, self.unix_nanos);
         out.extend_from_slice(b"\",\"route\":");
-        push_optional(out, self.route);
+        out.extend_from_slice(self.route.map_or(b"null", JsonText::as_bytes));
         out.extend_from_slice(b",\"method\":");
         push_string(out, self.method);
         out.extend_from_slice(b",\"path\":");
@@ -272,35 +292,20 @@ fn push_fraction(out: &mut Vec<u8>, thousandths: u64) {
 }
 
 fn push_number(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut rest = number;
-    let mut begin = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        begin = at;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(begin..).unwrap_or_default());
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn push_address(out: &mut Vec<u8>, address: Option<(IpAddr, Option<u16>)>) {
     let Some((ip, port)) = address else { return out.extend_from_slice(b"null") };
     out.push(b'"');
-    match (ip, port) {
-        (IpAddr::V4(ip), _) => {
-            for (at, octet) in ip.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                push_number(out, octet.into());
-            }
-        }
-        // Writing to a `Vec` cannot fail.
-        (IpAddr::V6(ip), None) => drop(write!(out, "{ip}")),
-        (IpAddr::V6(ip), Some(_)) => drop(write!(out, "[{ip}]")),
+    let is_bracketed = ip.is_ipv6() && port.is_some();
+    if is_bracketed {
+        out.push(b'[');
+    }
+    // Writing to a `Vec` cannot fail.
+    drop(write_ip(out, ip));
+    if is_bracketed {
+        out.push(b']');
     }
     if let Some(port) = port {
         out.push(b':');
@@ -323,12 +328,16 @@ fn push_string(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static ROUTE: LazyLock<JsonText> = LazyLock::new(|| JsonText::new("r"));
 
     fn line(path: &str) -> Line<'_> {
         Line {
             unix_nanos: 1_735_689_600_123_000_000,
-            route: Some("r"),
+            route: Some(&ROUTE),
             method: "GET",
             path,
             status: 200,

@@ -196,8 +196,8 @@ impl Collector for TimerCollector {
         let mut longest = Vec::new();
         let timers = self.0.by_route.lock().unwrap_or_else(PoisonError::into_inner);
         for (route, timer) in &*timers {
-            for (outcome, series) in timer.series() {
-                let labels = labels(route, &outcome, &settings.tags);
+            timer.each(|outcome, series| {
+                let labels = labels(route, outcome, &settings.tags);
                 let mut summary = prometheus::proto::Summary::default();
                 summary.set_sample_count(series.count());
                 summary.set_sample_sum(series.total().as_secs_f64());
@@ -210,7 +210,7 @@ impl Collector for TimerCollector {
                 if let Some(last) = longest.last_mut() {
                     last.set_label(labels);
                 }
-            }
+            });
         }
         let name = format!(
             "{}_requests_seconds",
@@ -238,7 +238,7 @@ fn labels(route: &RouteKey, outcome: &Outcome, tags: &[(String, String)]) -> Vec
     let code = outcome.status;
     let has_status = code != 0;
     let mut pairs = vec![
-        ("httpMethod".to_owned(), outcome.method.to_owned()),
+        ("httpMethod".to_owned(), outcome.method.name().to_owned()),
         ("httpStatusCode".to_owned(), if has_status { code.to_string() } else { "NA".to_owned() }),
         ("outcome".to_owned(), outcome_name(code).to_owned()),
         ("routeId".to_owned(), (*route.id).to_owned()),

@@ -120,11 +120,11 @@ fn show(problem: &Problem) -> String {
 
 fn line(route: &Route) -> String {
     let mut out = format!("{} {} {}", route.id, route.order, route.target);
-    for predicate in &route.predicates {
+    for predicate in route.predicates.iter() {
         write!(out, " | {predicate}").unwrap();
     }
-    for step in route.chain.steps() {
-        write!(out, " | {} {}", step.order, step.filter).unwrap();
+    for (order, filter) in route.chain.steps() {
+        write!(out, " | {order} {filter}").unwrap();
     }
     if !route.metadata.is_empty() {
         write!(out, " | {:?}", route.metadata).unwrap();

@@ -28,7 +28,7 @@ fn g4_1_the_hosts_port_is_left_out_where_it_is_80_or_443() {
         let routes = RouteBuilder::new().route("r", |route| route.path("/**").uri(uri));
         let shared = Shared { metrics: Metrics::new().unwrap(), upstreams: Upstreams::default() };
         let (snapshot, _) = Snapshot::new(routes.build().unwrap(), Settings::default(), &shared);
-        let host = snapshot.plans[0].destination.as_ref().unwrap().host.clone();
+        let host = snapshot.table.row(0).unwrap().plan.destination.as_ref().unwrap().host.clone();
         host.to_str().unwrap().to_owned()
     };
     for (uri, host) in [
