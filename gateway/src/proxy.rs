@@ -77,18 +77,19 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         context: &mut Box<Context>,
     ) -> Result<Box<HttpPeer>> {
         context.attempts += 1;
         let now = clock::now();
+        let is_upgrade = session.is_upgrade_req();
         context.upstream_started.get_or_insert(now);
         let silence = context.silence(now);
         let Some(destination) = context.destination() else {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
         let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
-        if let Some(peer) = destination.peer(began_at, context.refused, silence) {
+        if let Some(peer) = destination.peer(began_at, context.refused, silence, is_upgrade) {
             context.began_at = Some(began_at);
             return Ok(peer);
         }

@@ -14,7 +14,7 @@ use crate::proxy::forwarding::Forwarding;
 use crate::telemetry::access_log::JsonText;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
-use crate::upstream::{Prepared, Upstream, Upstreams};
+use crate::upstream::{Prepared, UpgradeConnector, Upstream, Upstreams};
 
 /// What outlives a reload, lent to every snapshot.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub struct Destination {
     pub host: HeaderValue,
     /// Connection settings, all but the address.
     pub template: HttpPeer,
+    /// The same for requests that ask for another protocol.
+    pub upgrading: HttpPeer,
     /// Whether only WebSocket handshakes are proxied (`ws:` and `wss:` routes).
     pub needs_upgrade: bool,
 }
@@ -84,9 +86,11 @@ impl Destination {
         began_at: usize,
         refused: usize,
         silence: Option<Duration>,
+        is_upgrade: bool,
     ) -> Option<Box<HttpPeer>> {
         let address = self.upstream.address(began_at, refused)?;
-        let mut peer = Box::new(self.template.clone());
+        let template = if is_upgrade { &self.upgrading } else { &self.template };
+        let mut peer = Box::new(template.clone());
         peer._address = address.into();
         peer.options.read_timeout = silence;
         Some(peer)
@@ -207,15 +211,21 @@ impl Destination {
         peer.options.total_connection_timeout = Some(connect_timeout);
         peer.options.write_timeout = Some(settings.timeouts.write);
         peer.options.idle_timeout = Some(settings.timeouts.upstream_idle);
-        peer.options.alpn = if is_tls && !needs_upgrade { ALPN::H2H1 } else { ALPN::H1 };
+        peer.options.alpn = if is_tls { ALPN::H2H1 } else { ALPN::H1 };
         peer.options.max_h2_streams = 100;
+        let mut upgrading = peer.clone();
+        upgrading.options.alpn = ALPN::H1;
+        // An upstream that refuses keeps its connection open, but who asks the next time connects.
+        upgrading.options.idle_timeout = Some(Duration::ZERO);
+        upgrading.options.custom_l4 = Some(Arc::new(UpgradeConnector));
         // Connections that differ in more than their address must not be shared.
-        peer.group_key = u64::from(needs_upgrade);
+        upgrading.group_key = 1;
         Self {
             host: HeaderValue::from_str(&host_text)
                 .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
             upstream,
             template: peer,
+            upgrading,
             needs_upgrade,
         }
     }

@@ -1,6 +1,8 @@
 //! Where requests go: host names resolved off the request path, and connection settings prepared
 //! once.
 
+mod upgrade;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -12,6 +14,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::snapshot::Shared;
+
+pub(crate) use upgrade::UpgradeConnector;
 
 /// A host and port with the addresses it has now. Outlives reloads: the same host and port is the
 /// same upstream.

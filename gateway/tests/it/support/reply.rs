@@ -41,8 +41,6 @@ pub(super) enum Step {
     Echo,
     /// Send this every few milliseconds for as long as the gateway takes it.
     Drip(Vec<u8>),
-    /// Let the gateway get ready for the answer.
-    Pause,
     /// Keep the connection and stay silent.
     Never,
     Close,
@@ -112,11 +110,6 @@ impl Reply {
 
     pub(crate) fn echo(self) -> Self {
         self.then(Step::Echo)
-    }
-
-    /// Takes a moment.
-    pub(crate) fn pause(self) -> Self {
-        self.then(Step::Pause)
     }
 
     pub(crate) fn drip(self, text: &str) -> Self {

@@ -282,11 +282,6 @@ async fn connection(
                         wire.write_all(&buffer[..count]).await?;
                     }
                 }
-                Step::Pause => {
-                    let mut ticks = tokio::time::interval(Duration::from_millis(30));
-                    ticks.tick().await;
-                    ticks.tick().await;
-                }
                 Step::Drip(bytes) => {
                     let mut ticks = tokio::time::interval(Duration::from_millis(20));
                     loop {
