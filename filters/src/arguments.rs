@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::invalid::nearest;
-use crate::{HeaderFields, Invalid, Severity, Span};
+use crate::{Invalid, Severity, SharedHeaders, Span};
 
 /// A predicate or filter as a route file names it, in either notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,8 +164,8 @@ pub struct UnitSettings<'a> {
     pub base_path: &'a str,
     /// `set-status.original-status-header-name`: where `SetStatus` leaves the status it replaced.
     pub original_status_header: Option<&'a str>,
-    /// The header fields that units of the file named so far.
-    pub header_fields: HeaderFields,
+    /// The header names and values that units of the file share.
+    pub shared_headers: SharedHeaders,
     /// Problems that do not stop the file from being served.
     pub warnings: Vec<(Severity, Invalid)>,
 }
@@ -181,7 +181,7 @@ impl<'a> UnitSettings<'a> {
             optional_trailing_slash: false,
             base_path: "",
             original_status_header: None,
-            header_fields: HeaderFields::default(),
+            shared_headers: SharedHeaders::default(),
             warnings: Vec::new(),
         }
     }

@@ -1,8 +1,5 @@
 //! Header fields as filters name them: any spelling, checked once at load.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,27 +19,6 @@ struct Field {
     name: HeaderName,
     spelling: Bytes,
     is_framing: bool,
-}
-
-/// The header fields that the routes of a file name. Routes that name the same one share it.
-#[derive(Debug, Clone, Default)]
-pub struct HeaderFields(Rc<RefCell<HashMap<String, HeaderField>>>);
-
-impl HeaderFields {
-    /// The field with this spelling.
-    ///
-    /// # Errors
-    ///
-    /// As [`HeaderField::new`].
-    pub fn get(&self, text: &str) -> Result<HeaderField, Invalid> {
-        let mut known = self.0.borrow_mut();
-        if let Some(field) = known.get(text) {
-            return Ok(field.clone());
-        }
-        let field = HeaderField::new(text)?;
-        known.insert(text.to_owned(), field.clone());
-        Ok(field)
-    }
 }
 
 impl HeaderField {
@@ -198,18 +174,4 @@ pub fn header_value(text: &str) -> Result<HeaderValue, Failure> {
     let latin1: Vec<u8> =
         trimmed.encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(b'?')).collect();
     HeaderValue::from_bytes(&latin1).map_err(illegal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_of_one_spelling_are_one() {
-        let fields = HeaderFields::default();
-        let [first, again, other] =
-            ["X-Tag", "X-Tag", "x-tag"].map(|text| fields.get(text).unwrap());
-        assert!(Arc::ptr_eq(&first.0, &again.0) && !Arc::ptr_eq(&first.0, &other.0));
-        assert!(fields.get("X Tag").is_err());
-    }
 }

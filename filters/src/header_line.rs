@@ -1,9 +1,7 @@
 //! A header line that a filter writes: its name is fixed, its value may have variables.
 
-use bytes::Bytes;
 use http::HeaderValue;
 use serde::Deserialize;
-use smallvec::SmallVec;
 
 use crate::arguments::UnitSettings;
 use crate::template::ValueTemplate;
@@ -62,7 +60,7 @@ impl HeaderLine {
         let HeaderLineConfig { name, value } = config;
         require("name", name)?;
         require("value", value)?;
-        let field = match settings.header_fields.get(name) {
+        let field = match settings.shared_headers.field(name) {
             Ok(field) => {
                 if field.is_framing() {
                     settings.refuse_or_warn(framing(name))?;
@@ -79,7 +77,9 @@ impl HeaderLine {
         template.check("value", settings)?;
         let value = match template.fixed().map(header_value) {
             None => Value::Template(Box::new(template)),
-            Some(Ok(sent)) => Value::Fixed(together(sent), value.as_str().into()),
+            Some(Ok(sent)) => {
+                Value::Fixed(settings.shared_headers.value(sent), value.as_str().into())
+            }
             Some(Err(failure)) => {
                 let problem = Invalid::argument("value", failure.to_string()).per_request();
                 settings.refuse_or_warn(problem)?;
@@ -127,13 +127,6 @@ impl HeaderLine {
         let field = self.field.as_ref().map_err(|unsendable| unsendable.failure.clone())?;
         Ok((field, value))
     }
-}
-
-/// A value whose text lies beside its reference count: a request that sends it goes to one place
-/// in memory instead of two.
-fn together(value: HeaderValue) -> HeaderValue {
-    let text = SmallVec::<[u8; 32]>::from_slice(value.as_bytes());
-    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or(value)
 }
 
 /// Refuses an empty argument.

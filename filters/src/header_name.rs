@@ -31,7 +31,7 @@ impl RemovedHeader {
         settings: &mut UnitSettings<'_>,
     ) -> Result<Self, Invalid> {
         let field = match &config.name {
-            Some(text) => settings.header_fields.get(text),
+            Some(text) => settings.shared_headers.field(text),
             None => Err(missing().per_request()),
         };
         let field = match field {

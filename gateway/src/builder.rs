@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 
 use tollgate_filters::{
-    Chain, Entry, Filter, HeaderFields, Invalid, Ordered, Predicate, Route, Span, Target,
+    Chain, Entry, Filter, Invalid, Ordered, Predicate, Route, SharedHeaders, Span, Target,
     UnitSettings, filter, predicate,
 };
 
@@ -80,14 +80,14 @@ impl RouteBuilder {
         let mut problems = Vec::new();
         let mut routes = Vec::new();
         let mut ids = HashSet::new();
-        let header_fields = HeaderFields::default();
+        let shared_headers = SharedHeaders::default();
         for spec in self.routes {
             let id = spec.id.clone();
             if !ids.insert(id.clone()) {
                 let problem = Invalid::new("duplicate-id", format!("the id `{id}` is used twice"));
                 problems.push(InvalidRoute { route: id.clone(), problem });
             }
-            match spec.build(&header_fields) {
+            match spec.build(&shared_headers) {
                 Ok(route) => routes.push(route),
                 Err(found) => problems.extend(
                     found.into_iter().map(|problem| InvalidRoute { route: id.clone(), problem }),
@@ -160,10 +160,12 @@ impl RouteSpec {
         self
     }
 
-    fn build(self, header_fields: &HeaderFields) -> Result<Route, Vec<Invalid>> {
+    fn build(self, shared_headers: &SharedHeaders) -> Result<Route, Vec<Invalid>> {
         let mut problems = Vec::new();
-        let mut settings =
-            UnitSettings { header_fields: header_fields.clone(), ..UnitSettings::native(&self.id) };
+        let mut settings = UnitSettings {
+            shared_headers: shared_headers.clone(),
+            ..UnitSettings::native(&self.id)
+        };
         let mut predicates: Vec<Box<dyn Predicate>> = Vec::new();
         for shortcut in &self.predicates {
             let entry = Entry::predicate_shortcut(shortcut, Span::default());

@@ -68,7 +68,7 @@ impl FromArguments for RedirectTo {
         );
         let location =
             header_value(&url).map_err(|problem| Invalid::argument("url", problem.to_string()))?;
-        let field = settings.header_fields.get("Location")?;
+        let field = settings.shared_headers.field("Location")?;
         Ok(Self { status, parts, field, location, url: config.url.into() })
     }
 }

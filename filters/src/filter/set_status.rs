@@ -47,7 +47,7 @@ impl FromArguments for SetStatus {
             settings.refuse_or_warn(Invalid::argument("status", problem).per_request())?;
         }
         let original = settings.original_status_header;
-        let original = original.map(|name| settings.header_fields.get(name)).transpose()?;
+        let original = original.map(|name| settings.shared_headers.field(name)).transpose()?;
         Ok(Self { text: config.status, status, original })
     }
 }

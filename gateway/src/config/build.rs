@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_filters::{
-    AnyFilter, ArgValue, Chain, Entry, HeaderFields, Invalid, Predicate, Route, Severity, Source,
+    AnyFilter, ArgValue, Chain, Entry, Invalid, Predicate, Route, Severity, SharedHeaders, Source,
     Span, Target, TargetKind, UnitSettings, filter, predicate,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Builder<'b, 'a> {
     defaults: &'b [Unit],
     /// Name of the file.
     file: Arc<str>,
-    header_fields: HeaderFields,
+    shared_headers: SharedHeaders,
     /// Where ids stand that are taken.
     ids: HashMap<Arc<str>, Span>,
     /// Problems of default filters, with the routes they come up in.
@@ -41,7 +41,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             settings,
             defaults,
             file: context.source.name.into(),
-            header_fields: HeaderFields::default(),
+            shared_headers: SharedHeaders::default(),
             ids: HashMap::new(),
             default_problems: Vec::new(),
             built: 0,
@@ -169,7 +169,7 @@ struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
     told: &'b Units,
     id: &'b Arc<str>,
-    header_fields: HeaderFields,
+    shared_headers: SharedHeaders,
     found: Vec<Found>,
 }
 
@@ -179,7 +179,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
             context: builder.context,
             told: &builder.settings.units,
             id,
-            header_fields: builder.header_fields.clone(),
+            shared_headers: builder.shared_headers.clone(),
             found: Vec::new(),
         }
     }
@@ -219,7 +219,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 optional_trailing_slash: self.told.optional_trailing_slash,
                 base_path: &self.told.base_path,
                 original_status_header: self.told.original_status_header.as_deref(),
-                header_fields: self.header_fields.clone(),
+                shared_headers: self.shared_headers.clone(),
                 ..UnitSettings::native(self.id)
             };
             let outcome = build(unit, &mut settings);
