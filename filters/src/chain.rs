@@ -22,13 +22,9 @@ pub struct Chain {
     filters: SmallVec<[AnyFilter; 4]>,
     /// The number of each.
     orders: Box<[i32]>,
-    /// The order of the way back, where it is not the reverse.
-    back: Option<Box<WayBack>>,
+    /// Positions in the order of the way back, where it is not the reverse.
+    back: Option<Box<[usize]>>,
 }
-
-/// Positions of filters in the order of the way back.
-#[derive(Debug)]
-struct WayBack(Vec<usize>);
 
 impl Chain {
     /// Numbers default filters 1, 2, … and the route's own filters 1, 2, … and sorts both stably:
@@ -54,7 +50,7 @@ impl Chain {
         let back = (!late.is_empty()).then(|| {
             late.sort_by_key(post_order);
             back.append(&mut late);
-            Box::new(WayBack(back))
+            back.into_boxed_slice()
         });
         Self { filters, orders: orders.into(), back }
     }
@@ -115,7 +111,7 @@ impl Chain {
     fn on_the_way_back(&self, place: usize) -> Option<&dyn Filter> {
         let at = match &self.back {
             None => self.filters.len().checked_sub(place + 1)?,
-            Some(back) => *back.0.get(place)?,
+            Some(back) => *back.get(place)?,
         };
         self.filters.get(at).map(|filter| &**filter)
     }
