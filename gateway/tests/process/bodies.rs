@@ -91,16 +91,21 @@ async fn serve(mut connection: Connection) {
     }
 }
 
+/// A gateway that sends everything to the upstream and writes no log.
+async fn gateway(upstream: &Upstream) -> Process {
+    let uri = upstream.uri();
+    Process::start(&format!(
+        "access-log: {{ output: off }}\nroutes:\n- id: all\n  uri: {uri}\n  predicates: [Path=/**]\n"
+    ))
+    .await
+}
+
 #[test]
 fn a_body_of_a_gigabyte_passes_both_ways_in_little_memory() {
     let _turn = turn::alone();
     play(async {
         let upstream = Upstream::start(serve).await;
-        let process = Process::start(&format!(
-            "access-log: {{ output: off }}\nroutes:\n- id: all\n  uri: {}\n  predicates: [Path=/**]\n",
-            upstream.uri()
-        ))
-        .await;
+        let process = gateway(&upstream).await;
         let mut client = Connection::to(process.address()).await.expect("a connection");
         process.forget_peak();
         for target in ["/up/sized", "/up/chunked", "/down/sized", "/down/chunked"] {
@@ -134,11 +139,7 @@ fn a_slow_reader_holds_the_upstream_back() {
     let _turn = turn::alone();
     play(async {
         let upstream = Upstream::start(serve).await;
-        let process = Process::start(&format!(
-            "access-log: {{ output: off }}\nroutes:\n- id: all\n  uri: {}\n  predicates: [Path=/**]\n",
-            upstream.uri()
-        ))
-        .await;
+        let process = gateway(&upstream).await;
         let before = process.memory();
         process.forget_peak();
         let mut clients = Vec::new();

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::http1::Connection;
 use crate::poll::until;
 use crate::{http1, now};
 
@@ -124,6 +125,17 @@ impl Process {
     /// Asks the gateway on a connection of its own.
     pub(crate) async fn get(&self, target: &str) -> http1::Message {
         http1::get(self.address, target).await.expect("an answer")
+    }
+
+    /// A connection on which the upstream switched protocols.
+    pub(crate) async fn tunnel(&self) -> Connection {
+        let mut tunnel = Connection::to(self.address).await.expect("a connection");
+        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
+                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        tunnel.send(handshake).await.expect("a gateway");
+        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        tunnel
     }
 
     /// Asks the admin listener.

@@ -404,24 +404,6 @@ fn a_thousand_reloads_under_load_lose_no_request_and_leak_nothing() {
     });
 }
 
-/// A tunnel through which something went already.
-///
-/// Pingora 0.9.1 ends a tunnel whose upstream switches protocols before the end of the handshake's
-/// empty body has reached the connection to it, which happens on a busy machine.
-async fn open_tunnel(process: &Process) -> Connection {
-    until("a tunnel", async || {
-        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
-        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
-                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        tunnel.send(handshake).await.expect("a gateway");
-        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
-        tunnel.send("hello").await.ok()?;
-        (tunnel.some().await.ok()? == b"hello").then_some(tunnel)
-    })
-    .await
-}
-
 #[test]
 fn a_tunnel_lives_on_when_its_route_is_gone() {
     let _turn = turn::beside_others();
@@ -443,7 +425,9 @@ fn a_tunnel_lives_on_when_its_route_is_gone() {
         let routes =
             format!("routes:\n- id: ws\n  uri: {}\n  predicates: [Path=/ws]\n", upstream.uri());
         let process = Process::start(&routes).await;
-        let mut tunnel = open_tunnel(&process).await;
+        let mut tunnel = process.tunnel().await;
+        tunnel.send("hello").await.expect("a tunnel");
+        assert_eq!(soon("an echo", tunnel.some()).await.expect("a tunnel"), b"hello");
         for wanted in 1..=20 {
             tunnel.send(format!("message {wanted}")).await.expect("a tunnel");
             let echo = soon("an echo", tunnel.some()).await.expect("a tunnel");

@@ -163,12 +163,7 @@ fn a_tunnel_is_cut_when_the_drain_time_is_over() {
         })
         .await;
         let mut process = Process::start(&routes(&upstream, "shutdown: { drain: 1s }")).await;
-        let mut tunnel = Connection::to(process.address()).await.expect("a connection");
-        let handshake = "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\
-                         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        tunnel.send(handshake).await.expect("a gateway");
-        assert_eq!(tunnel.answer().await.expect("an answer").status(), 101);
+        let mut tunnel = process.tunnel().await;
         let begin = now();
         process.signal(Signal::TERM);
         assert_eq!(process.exit().await.code(), Some(0));
