@@ -31,4 +31,5 @@ pub mod query;
 pub mod server;
 pub mod settings;
 pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
