@@ -59,7 +59,7 @@ fn chain(bench: &mut Criterion, name: &str, route: &Route) {
         runtime.block_on(async {
             let mut state = ExchangeState::default();
             let mut exchange = Exchange::new(&mut request, &mut state);
-            let flow = route.chain.on_request(&mut exchange).await;
+            let flow = route.chain.on_request(&mut 0, &mut exchange).await;
             let outcome = route.chain.on_response(&mut exchange, &mut answer).await;
             route.chain.on_answer(&mut exchange, &mut answer);
             assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");
@@ -118,7 +118,7 @@ fn exchanges(bench: &mut Criterion) {
             let mut state = ExchangeState { variables, ..ExchangeState::default() };
             runtime.block_on(async {
                 let mut exchange = Exchange::new(&mut request, &mut state);
-                let flow = route.chain.on_request(&mut exchange).await;
+                let flow = route.chain.on_request(&mut 0, &mut exchange).await;
                 let outcome = route.chain.on_response(&mut exchange, &mut answer).await;
                 route.chain.on_answer(&mut exchange, &mut answer);
                 assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");

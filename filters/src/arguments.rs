@@ -129,6 +129,8 @@ pub enum Shortcut {
 pub trait FromArguments: Sized {
     /// The name in a route file.
     const NAME: &'static str;
+    /// Other names it may have there.
+    const ALIASES: &'static [&'static str] = &[];
     /// How arguments without a name reach the fields of [`FromArguments::Config`].
     const SHORTCUT: Shortcut;
     /// What a route file may say, as written. Field names are matched without case, `-` and `_`.
@@ -147,6 +149,7 @@ pub trait FromArguments: Sized {
 }
 
 /// What a unit may know about the file and the route it is built for.
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the file")]
 #[derive(Debug)]
 pub struct UnitSettings<'a> {
     /// Whether the file is refused for what only fails per request, and for unknown arguments.
@@ -164,6 +167,8 @@ pub struct UnitSettings<'a> {
     pub base_path: &'a str,
     /// `set-status.original-status-header-name`: where `SetStatus` leaves the status it replaced.
     pub original_status_header: Option<&'a str>,
+    /// Whether there are rules for login tokens (`auth`). Default true.
+    pub has_auth: bool,
     /// The header names and values that units of the file share.
     pub shared_headers: SharedHeaders,
     /// Problems that do not stop the file from being served.
@@ -181,6 +186,7 @@ impl<'a> UnitSettings<'a> {
             optional_trailing_slash: false,
             base_path: "",
             original_status_header: None,
+            has_auth: true,
             shared_headers: SharedHeaders::default(),
             warnings: Vec::new(),
         }
@@ -189,6 +195,20 @@ impl<'a> UnitSettings<'a> {
     /// Settings of a Spring file for the route `route_id`.
     pub fn spring(route_id: &'a str) -> Self {
         Self { strict: false, ..Self::native(route_id) }
+    }
+
+    /// Refuses a filter that needs `auth` where the file has none.
+    ///
+    /// # Errors
+    ///
+    /// The problem, which shows on every request.
+    pub(crate) fn need_auth(&self) -> Result<(), Invalid> {
+        if self.has_auth {
+            return Ok(());
+        }
+        Err(Invalid::new("no-auth", "there are no login tokens without `auth`")
+            .with_help("add the section `auth`, or leave the filter out")
+            .per_request())
     }
 
     /// Refuses a problem that only shows per request in strict files; elsewhere it is a warning.

@@ -60,19 +60,25 @@ impl Chain {
         self.orders.iter().copied().zip(self.filters.iter().map(|filter| &**filter))
     }
 
-    /// Runs the way in until a filter answers.
+    /// Runs the way in from the filter at `place` on, until one answers or asks for the body; then
+    /// `place` is that filter's.
     ///
     /// # Errors
     ///
     /// The first filter that fails ends the chain.
-    pub async fn on_request(&self, exchange: &mut Exchange<'_>) -> Result<Flow, Failure> {
-        for filter in &self.filters {
+    pub async fn on_request(
+        &self,
+        place: &mut usize,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Flow, Failure> {
+        while let Some(filter) = self.filters.get(*place) {
             let flow = match filter.on_request(exchange) {
                 Hook::Ready(outcome) => outcome?,
                 Hook::Wait(later) => later.await?,
             };
-            if let Flow::Respond(_) = flow {
-                return Ok(flow);
+            match flow {
+                Flow::Continue => *place += 1,
+                Flow::Respond(_) | Flow::ReadBody { .. } => return Ok(flow),
             }
         }
         Ok(Flow::Continue)

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 use pingora_http::RequestHeader;
 
+use crate::auth::{AuthState, Authenticator};
 use crate::{Failure, HeaderField, Variables};
 
 /// How a filter asked the message to be framed upstream.
@@ -17,6 +19,15 @@ pub enum FramingEdit {
     AsSent,
     /// `Content-Length` was removed: the body goes upstream chunked.
     WithoutLength,
+}
+
+/// A request body that a filter asked for ([`crate::Flow::ReadBody`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestBody {
+    /// All of it; it still goes upstream.
+    Whole(Bytes),
+    /// It is longer than the filter takes.
+    TooLong,
 }
 
 /// What an exchange carries from one phase to the next.
@@ -37,6 +48,10 @@ pub struct ExchangeState {
     pub framing: FramingEdit,
     /// The targets that path filters replaced, oldest first; feeds `X-Forwarded-Prefix`.
     pub original_targets: Vec<Uri>,
+    /// The body, once a filter asked for it.
+    pub body: Option<RequestBody>,
+    /// What is known about the login, once somebody asked.
+    pub auth: Option<Box<AuthState>>,
     /// Values one filter leaves for another, by type.
     pub attributes: Extensions,
 }
@@ -46,12 +61,43 @@ pub struct ExchangeState {
 pub struct Exchange<'a> {
     head: &'a mut RequestHeader,
     state: &'a mut ExchangeState,
+    authenticator: Option<&'a Authenticator>,
 }
 
 impl<'a> Exchange<'a> {
     /// Lends a request head and its state to a phase.
     pub fn new(head: &'a mut RequestHeader, state: &'a mut ExchangeState) -> Self {
-        Self { head, state }
+        Self { head, state, authenticator: None }
+    }
+
+    /// Lends the rules of login tokens too, where there are some.
+    #[must_use]
+    pub fn with_authenticator(mut self, authenticator: Option<&'a Authenticator>) -> Self {
+        self.authenticator = authenticator;
+        self
+    }
+
+    /// The rules of login tokens.
+    ///
+    /// # Errors
+    ///
+    /// The gateway has none: `auth` is not configured.
+    pub fn authenticator(&self) -> Result<&'a Authenticator, Failure> {
+        let missing = || Failure::Filter("there are no login tokens without `auth`".to_owned());
+        self.authenticator.ok_or_else(missing)
+    }
+
+    /// What is known about the login of this request.
+    pub fn auth_state(&mut self) -> &mut AuthState {
+        self.state.auth.get_or_insert_default()
+    }
+
+    pub(crate) fn auth_state_if_any(&mut self) -> Option<&mut AuthState> {
+        self.state.auth.as_deref_mut()
+    }
+
+    pub(crate) fn head_mut(&mut self) -> &mut RequestHeader {
+        self.head
     }
 
     /// The request method.

@@ -1,5 +1,7 @@
 //! Why a request could not be served: a closed list, each with its status, code and side.
 
+use crate::auth::TokenProblem;
+
 /// Whose fault a failure is; logs, metrics and retries all ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -71,6 +73,45 @@ pub enum Failure {
     /// Like [`Failure::NoInstance`], where the file asks for 404 (`loadbalancer.use404`).
     #[error("no instance for `{0}`")]
     NoInstanceNotFound(String),
+    /// The request needs a token and has none.
+    #[error("token missing: {0}")]
+    TokenMissing(&'static str),
+    /// The request has a token that is not one of ours.
+    #[error("token invalid: {0}")]
+    TokenInvalid(TokenProblem),
+    /// The session of the token has ended.
+    #[error("no session for the token")]
+    SessionExpired,
+    /// The token was denied, or its session revoked.
+    #[error("the session was revoked")]
+    SessionRevoked,
+    /// The token has expired and cannot be renewed any more.
+    #[error("the session cannot be renewed any more")]
+    RefreshExpired,
+    /// A token was used again after it had been replaced.
+    #[error("a replaced token was used again, its session is revoked")]
+    TokenReused,
+    /// The member may not use tokens.
+    #[error("the member is not active")]
+    MemberInactive,
+    /// The request speaks for another member.
+    #[error("`memberId` is another member's")]
+    MemberMismatch,
+    /// The session store does not answer.
+    #[error("session store: {0}")]
+    StoreUnavailable(String),
+    /// The member service does not answer.
+    #[error("member service: {0}")]
+    MemberUnavailable(String),
+    /// Too many logins failed; how many seconds to wait at most.
+    #[error("too many failed logins")]
+    LoginThrottled(u64),
+    /// A login that cannot be one.
+    #[error("bad login: {0}")]
+    BadLogin(&'static str),
+    /// A body that is not JSON.
+    #[error("malformed JSON")]
+    MalformedJson,
     /// A `forward:` led back into itself.
     #[error("forwarded more than {0} times")]
     ForwardLoop(usize),
@@ -80,10 +121,22 @@ impl Failure {
     /// The status the client gets.
     pub fn status(&self) -> u16 {
         match self {
-            Self::BadTarget(_) | Self::BadFraming(_) | Self::BadHost(_) => 400,
+            Self::BadTarget(_)
+            | Self::BadFraming(_)
+            | Self::BadHost(_)
+            | Self::BadLogin(_)
+            | Self::MalformedJson => 400,
+            Self::TokenMissing(_)
+            | Self::TokenInvalid(_)
+            | Self::SessionExpired
+            | Self::SessionRevoked
+            | Self::RefreshExpired
+            | Self::TokenReused => 401,
+            Self::MemberInactive | Self::MemberMismatch => 403,
             Self::RouteNotFound | Self::NoInstanceNotFound(_) => 404,
             Self::RequestTooLarge => 413,
             Self::UriTooLong => 414,
+            Self::LoginThrottled(_) => 429,
             Self::HeadersTooLarge => 431,
             Self::Predicate(_) | Self::Filter(_) | Self::ForwardLoop(_) => 500,
             Self::UpstreamRefused(_)
@@ -91,7 +144,7 @@ impl Failure {
             | Self::UpstreamTls(_)
             | Self::UpstreamReset(_)
             | Self::UpstreamProtocol(_) => 502,
-            Self::NoInstance(_) => 503,
+            Self::NoInstance(_) | Self::StoreUnavailable(_) | Self::MemberUnavailable(_) => 503,
             Self::ConnectTimeout(_) | Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -116,6 +169,19 @@ impl Failure {
             Self::ConnectTimeout(_) => "CONNECT_TIMEOUT",
             Self::UpstreamTimeout(_) => "UPSTREAM_TIMEOUT",
             Self::NoInstance(_) | Self::NoInstanceNotFound(_) => "NO_INSTANCE",
+            Self::TokenMissing(_) => "AUTH_TOKEN_MISSING",
+            Self::TokenInvalid(_) => "AUTH_TOKEN_INVALID",
+            Self::SessionExpired => "AUTH_SESSION_EXPIRED",
+            Self::SessionRevoked => "AUTH_SESSION_REVOKED",
+            Self::RefreshExpired => "AUTH_REFRESH_EXPIRED",
+            Self::TokenReused => "AUTH_TOKEN_REUSED",
+            Self::MemberInactive => "MEMBER_INACTIVE",
+            Self::MemberMismatch => "MEMBER_MISMATCH",
+            Self::StoreUnavailable(_) => "AUTH_STORE_UNAVAILABLE",
+            Self::MemberUnavailable(_) => "MEMBER_UNAVAILABLE",
+            Self::LoginThrottled(_) => "LOGIN_THROTTLED",
+            Self::BadLogin(_) => "INVALID_REQUEST",
+            Self::MalformedJson => "MALFORMED_JSON",
         }
     }
 
@@ -128,8 +194,23 @@ impl Failure {
             | Self::BadHost(_)
             | Self::UriTooLong
             | Self::HeadersTooLarge
-            | Self::RequestTooLarge => "http_request_error",
-            Self::Predicate(_) | Self::Filter(_) | Self::ForwardLoop(_) => "proxy_internal_error",
+            | Self::RequestTooLarge
+            | Self::BadLogin(_)
+            | Self::MalformedJson => "http_request_error",
+            Self::TokenMissing(_)
+            | Self::TokenInvalid(_)
+            | Self::SessionExpired
+            | Self::SessionRevoked
+            | Self::RefreshExpired
+            | Self::TokenReused
+            | Self::MemberInactive
+            | Self::MemberMismatch
+            | Self::LoginThrottled(_) => "http_request_denied",
+            Self::Predicate(_)
+            | Self::Filter(_)
+            | Self::ForwardLoop(_)
+            | Self::StoreUnavailable(_)
+            | Self::MemberUnavailable(_) => "proxy_internal_error",
             Self::UpstreamRefused(_) => "connection_refused",
             Self::UpstreamDns(_) => "dns_error",
             Self::UpstreamTls(_) => "tls_protocol_error",
@@ -150,7 +231,18 @@ impl Failure {
             | Self::BadHost(_)
             | Self::UriTooLong
             | Self::HeadersTooLarge
-            | Self::RequestTooLarge => Side::Client,
+            | Self::RequestTooLarge
+            | Self::TokenMissing(_)
+            | Self::TokenInvalid(_)
+            | Self::SessionExpired
+            | Self::SessionRevoked
+            | Self::RefreshExpired
+            | Self::TokenReused
+            | Self::MemberInactive
+            | Self::MemberMismatch
+            | Self::LoginThrottled(_)
+            | Self::BadLogin(_)
+            | Self::MalformedJson => Side::Client,
             Self::Predicate(_) | Self::Filter(_) | Self::ForwardLoop(_) => Side::Gateway,
             Self::UpstreamRefused(_)
             | Self::UpstreamDns(_)
@@ -160,7 +252,9 @@ impl Failure {
             | Self::ConnectTimeout(_)
             | Self::UpstreamTimeout(_)
             | Self::NoInstance(_)
-            | Self::NoInstanceNotFound(_) => Side::Upstream,
+            | Self::NoInstanceNotFound(_)
+            | Self::StoreUnavailable(_)
+            | Self::MemberUnavailable(_) => Side::Upstream,
         }
     }
 }

@@ -6,6 +6,11 @@
 mod add_request_header;
 mod add_request_parameter;
 mod add_response_header;
+mod logout;
+mod member_parameter_filter;
+mod member_response_filter;
+mod postfix_login_token_filter;
+mod prefix_login_token_filter;
 mod prefix_path;
 mod preserve_host_header;
 mod redirect_to;
@@ -13,6 +18,7 @@ mod remove_request_header;
 mod remove_request_parameter;
 mod remove_response_header;
 mod rewrite_path;
+mod save_session;
 mod set_path;
 mod set_request_header;
 mod set_response_header;
@@ -34,6 +40,7 @@ macro_rules! filters {
         /// Every filter a route may name, in alphabetical order.
         pub const ALL: &[Definition] = &[$(Definition {
             name: $module::$name::NAME,
+            aliases: $module::$name::ALIASES,
             build: |entry, settings| {
                 bind::<$module::$name>(entry, settings).map(|bound| bound.map(Kind::$name))
             },
@@ -61,6 +68,11 @@ filters! {
     add_request_header::AddRequestHeader,
     add_request_parameter::AddRequestParameter,
     add_response_header::AddResponseHeader,
+    logout::Logout,
+    member_parameter_filter::MemberParameterFilter,
+    member_response_filter::MemberResponseFilter,
+    postfix_login_token_filter::PostfixLoginTokenFilter,
+    prefix_login_token_filter::PrefixLoginTokenFilter,
     prefix_path::PrefixPath,
     preserve_host_header::PreserveHostHeader,
     redirect_to::RedirectTo,
@@ -68,6 +80,7 @@ filters! {
     remove_request_parameter::RemoveRequestParameter,
     remove_response_header::RemoveResponseHeader,
     rewrite_path::RewritePath,
+    save_session::SaveSession,
     set_path::SetPath,
     set_request_header::SetRequestHeader,
     set_response_header::SetResponseHeader,
@@ -175,12 +188,19 @@ pub enum Flow {
     Continue,
     /// Answer now; nothing is sent upstream and no later filter runs.
     Respond(Box<Answer>),
+    /// Read the request body, of so many bytes at most, and ask the same filter again. It finds the
+    /// body in [`crate::ExchangeState::body`]; 64 KiB is the most that can be read.
+    ReadBody {
+        /// What is longer is [`crate::RequestBody::TooLong`].
+        limit: usize,
+    },
 }
 
 /// One row of [`ALL`]: a filter's name and how it is built from a route file.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
     name: &'static str,
+    aliases: &'static [&'static str],
     build: fn(&Entry, &mut UnitSettings<'_>) -> Result<Bound<Kind>, Invalid>,
 }
 
@@ -188,6 +208,11 @@ impl Definition {
     /// The name a route file uses.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether a route file means this filter.
+    fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
     }
 }
 
@@ -198,7 +223,7 @@ impl Definition {
 /// An unknown name, or arguments the filter refuses. What only fails per request is a warning
 /// outside native files, and the filter that comes back fails every request.
 pub fn build(entry: &Entry, settings: &mut UnitSettings<'_>) -> Result<AnyFilter, Invalid> {
-    let Some(definition) = ALL.iter().find(|definition| definition.name == entry.name) else {
+    let Some(definition) = ALL.iter().find(|definition| definition.is_named(&entry.name)) else {
         return Err(entry.unknown("filter", ALL.iter().map(Definition::name)));
     };
     Ok(match (definition.build)(entry, settings)? {
@@ -240,6 +265,11 @@ mod tests {
         ("AddRequestHeader", include_str!("filter/add_request_header.rs")),
         ("AddRequestParameter", include_str!("filter/add_request_parameter.rs")),
         ("AddResponseHeader", include_str!("filter/add_response_header.rs")),
+        ("Logout", include_str!("filter/logout.rs")),
+        ("MemberParameterFilter", include_str!("filter/member_parameter_filter.rs")),
+        ("MemberResponseFilter", include_str!("filter/member_response_filter.rs")),
+        ("PostfixLoginTokenFilter", include_str!("filter/postfix_login_token_filter.rs")),
+        ("PrefixLoginTokenFilter", include_str!("filter/prefix_login_token_filter.rs")),
         ("PrefixPath", include_str!("filter/prefix_path.rs")),
         ("PreserveHostHeader", include_str!("filter/preserve_host_header.rs")),
         ("RedirectTo", include_str!("filter/redirect_to.rs")),
@@ -247,6 +277,7 @@ mod tests {
         ("RemoveRequestParameter", include_str!("filter/remove_request_parameter.rs")),
         ("RemoveResponseHeader", include_str!("filter/remove_response_header.rs")),
         ("RewritePath", include_str!("filter/rewrite_path.rs")),
+        ("SaveSession", include_str!("filter/save_session.rs")),
         ("SetPath", include_str!("filter/set_path.rs")),
         ("SetRequestHeader", include_str!("filter/set_request_header.rs")),
         ("SetResponseHeader", include_str!("filter/set_response_header.rs")),

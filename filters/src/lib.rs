@@ -6,7 +6,8 @@
 //! cannot serve ([`Invalid`]); what can still go wrong while serving is a [`Failure`].
 //!
 //! Nothing in here opens a socket, reads a file or looks at a clock: the caller brings the request
-//! head, the time and the random numbers.
+//! head, the time and the random numbers. Only the names of tokens and sessions ([`auth`]) are drawn
+//! here, from the system.
 
 mod address;
 mod answer;
@@ -32,6 +33,7 @@ mod testing;
 mod variables;
 mod weights;
 
+pub mod auth;
 pub mod filter;
 pub mod host_pattern;
 pub mod java_regex;
@@ -41,7 +43,7 @@ pub mod predicate;
 pub use answer::Answer;
 pub use arguments::{ArgValue, Argument, Entry, FromArguments, Shortcut, UnitSettings};
 pub use chain::{Chain, Ordered};
-pub use exchange::{Exchange, ExchangeState, FramingEdit, has_bad_escape};
+pub use exchange::{Exchange, ExchangeState, FramingEdit, RequestBody, has_bad_escape};
 pub use failure::{Failure, Side};
 pub use filter::{AnyFilter, Filter, Flow, Hook};
 pub use header::{HeaderField, header_value};

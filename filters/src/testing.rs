@@ -1,10 +1,14 @@
 //! How units are tested: from the text a route file would have, without a socket.
 
 use std::borrow::Cow;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use http::HeaderMap;
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use crate::auth::Authenticator;
+use crate::auth::testing::Rules;
 use crate::{
     AnyFilter, Entry, Exchange, ExchangeState, Flow, Hook, Incoming, Span, UnitSettings, filter,
     predicate,
@@ -86,7 +90,9 @@ pub(crate) fn check_response(shortcut: &str, upstream: &str, client: &str) {
     let unit = filter(shortcut);
     let mut request = head("GET /");
     let mut state = ExchangeState::default();
-    let mut exchange = Exchange::new(&mut request, &mut state);
+    let (authenticator, _) = logged_in();
+    let mut exchange =
+        Exchange::new(&mut request, &mut state).with_authenticator(Some(&authenticator));
     let flow = ready(unit.on_request(&mut exchange));
     assert!(matches!(flow, Ok(Flow::Continue)), "{shortcut}: {flow:?}");
     let mut lines = upstream.lines();
@@ -127,8 +133,25 @@ fn check_lines(shortcut: &str, expected: &str, first: &str, headers: &HeaderMap)
 fn ready<T>(hook: Hook<'_, T>) -> Result<T, crate::Failure> {
     match hook {
         Hook::Ready(outcome) => outcome,
-        Hook::Wait(_) => panic!("the filter waits"),
+        Hook::Wait(later) => now(later),
     }
+}
+
+/// The outcome of a future that has nothing to wait for.
+#[track_caller]
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// Rules with a session of member 42, and a token of it.
+pub(crate) fn logged_in() -> (Authenticator, String) {
+    let rules = Rules::new();
+    let token = rules.log_in(42);
+    (rules.authenticator, token)
 }
 
 /// Builds a filter as a Spring file would have it.
@@ -146,9 +169,12 @@ pub(crate) fn run(
     request: &str,
 ) -> (Result<Flow, crate::Failure>, RequestHeader, ExchangeState) {
     let unit = filter(shortcut);
-    let mut head = head(request);
+    let (authenticator, token) = logged_in();
+    let mut head = head(&request.replace("{token}", &token));
     let mut state = ExchangeState::default();
-    let flow = ready(unit.on_request(&mut Exchange::new(&mut head, &mut state)));
+    let mut exchange =
+        Exchange::new(&mut head, &mut state).with_authenticator(Some(&authenticator));
+    let flow = ready(unit.on_request(&mut exchange));
     (flow, head, state)
 }
 

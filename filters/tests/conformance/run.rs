@@ -225,7 +225,7 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
             .map_err(|failure| failure.to_string())?;
     }
     let mut exchange = Exchange::new(&mut head, &mut state);
-    let flow = now(units.chain.on_request(&mut exchange));
+    let flow = now(units.chain.on_request(&mut 0, &mut exchange));
     let client = match (flow, case.fails.as_deref()) {
         (Err(_), Some("request")) => return Ok(()),
         (Err(failure), _) => return Err(failure.to_string()),
@@ -234,6 +234,7 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
             return Err(format!("answers {} without asking the upstream", answer.status));
         }
         (Ok(Flow::Respond(answer)), _) => short_answer(*answer),
+        (Ok(Flow::ReadBody { .. }), _) => return Err("asks for the body".to_owned()),
         (Ok(Flow::Continue), _) => {
             case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;
             if case.preserves_host.is_some_and(|expected| expected != state.preserve_host) {
