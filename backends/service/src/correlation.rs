@@ -1,17 +1,42 @@
 //! What ties an answer to a request: the trace id and the request id.
 
+use std::future::Future;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
+tokio::task_local! {
+    static TRACE_ID: String;
+}
 
 /// A request id longer than this is not echoed: it would be a way to make us write what we are told.
 const REQUEST_ID_LIMIT: usize = 128;
 
 /// The trace id of `traceparent`, or a new one when there is none that can be used.
 pub(crate) fn trace_id(headers: &HeaderMap) -> String {
-    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    parent.and_then(parse).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
+    let parent = headers.get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+    parent.and_then(parse).map_or_else(new_id, str::to_owned)
+}
+
+/// Lets calls to peers that `future` makes belong to its trace.
+pub(crate) fn traced<F: Future>(trace_id: String, future: F) -> TaskLocalFuture<String, F> {
+    TRACE_ID.scope(trace_id, future)
+}
+
+/// `traceparent` of a call to a peer: the trace at hand, or a new one where none is, with a new span.
+pub(crate) fn trace_parent() -> String {
+    let trace = TRACE_ID.try_with(Clone::clone).unwrap_or_else(|_| new_id());
+    let (span, _) = Uuid::new_v4().as_u64_pair();
+    format!("00-{trace}-{span:016x}-01")
+}
+
+fn new_id() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// The request id to echo.
@@ -59,6 +84,13 @@ mod tests {
         ] {
             assert_eq!(parse(parent), None, "{parent}");
         }
+    }
+
+    #[tokio::test]
+    async fn calls_belong_to_the_trace_at_hand() {
+        let parent = traced(TRACE.to_owned(), async { trace_parent() }).await;
+        assert_eq!(parse(&parent), Some(TRACE));
+        assert!(parse(&trace_parent()).is_some_and(|trace| trace != TRACE));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use crate::clock::Clock;
 use crate::correlation;
 use crate::metrics::Metrics;
-use crate::problem::{Problem, ProblemDocument};
+use crate::problem::{Problem, ProblemDocument, UNTRUSTED_CALLER};
 
 /// A handler that takes longer than this is given up.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -54,7 +54,8 @@ pub(crate) async fn surround(State(edge): State<Edge>, request: Request, next: N
     };
     let request_id = correlation::request_id(request.headers());
     let span = tracing::info_span!("request", trace_id = asked.trace_id, route = asked.route);
-    let handled = handle(next.run(request)).instrument(span.clone()).await;
+    let handled = correlation::traced(asked.trace_id.clone(), handle(next.run(request)));
+    let handled = handled.instrument(span.clone()).await;
     let _entered = span.enter();
     let mut response = finish(handled, &asked, &edge.clock);
     if let Some(id) = request_id {
@@ -141,8 +142,12 @@ fn log(problem: &Problem) {
         chain.fold(cause.to_string(), |text, error| format!("{text}: {error}"))
     });
     match problem.status.as_u16() {
-        503 => tracing::warn!(code = problem.code, cause, "not served"),
+        503 | 504 => tracing::warn!(code = problem.code, cause, "not served"),
         500.. => tracing::error!(code = problem.code, cause, "not served"),
+        // Somebody goes round the gateway, or keys or clocks differ: both are the operator's.
+        401 if problem.code == UNTRUSTED_CALLER => {
+            tracing::warn!(code = problem.code, cause, "refused");
+        }
         _ => tracing::debug!(code = problem.code, cause, detail = problem.detail, "refused"),
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Clock;
@@ -15,6 +15,13 @@ pub struct One<T> {
     timestamp: String,
     /// What was asked for.
     payload: T,
+}
+
+/// What a peer of ours answers with: the value inside the envelope.
+#[derive(Debug, Deserialize)]
+pub struct Payload<T> {
+    /// What was asked for.
+    pub payload: T,
 }
 
 /// A page of a list.

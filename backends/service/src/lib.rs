@@ -9,24 +9,32 @@
 //! | [`envelope`]   | answers that went well: one value, or a page of them                |
 //! | [`query`]      | query parameters, checked together so all faults are told at once   |
 //! | [`body`]       | JSON request bodies                                                 |
+//! | [`check`]      | the members of a body, checked together                             |
+//! | [`keys`]       | shared secrets, read again when they change                         |
+//! | [`proof`]      | who calls: the gateway for a member, or another service             |
+//! | [`peer`]       | calls to another service: time limits, retries, errors              |
 //! | [`cursor`]     | where the next page begins                                          |
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`telemetry`]  | logs                                                                |
-//! | [`testing`]    | a router called without a socket, every database for a test         |
+//! | [`testing`]    | a router called without a socket, real processes, proofs, databases |
 //!
 //! It knows nothing of the gateway and nothing of any one service's domain.
 
 pub mod app;
 pub mod body;
+pub mod check;
 pub mod clock;
 mod correlation;
 pub mod cursor;
 pub mod database;
 mod edge;
 pub mod envelope;
+pub mod keys;
 mod metrics;
+pub mod peer;
 pub mod problem;
+pub mod proof;
 pub mod query;
 pub mod server;
 pub mod settings;

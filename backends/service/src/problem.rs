@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::error::DatabaseError;
 use utoipa::ToSchema;
+
+pub(crate) const UNTRUSTED_CALLER: &str = "UNTRUSTED_CALLER";
 
 /// Why a request was not served.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ pub struct Problem {
 }
 
 /// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// Name of the parameter or path of the member.
     #[schema(example = "checkOut")]
@@ -89,6 +91,23 @@ impl Problem {
     /// 404 with a code that names what does not exist.
     pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// 409 with a code that names what stands against it.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 409 `CONCURRENT_MODIFICATION`: another request was faster; the same one may be sent again.
+    pub fn concurrent() -> Self {
+        let detail = "it was changed by another request in the meantime; try again";
+        Self::conflict("CONCURRENT_MODIFICATION", detail)
+    }
+
+    /// 401 `UNTRUSTED_CALLER`: no proof, or not one that holds.
+    pub fn untrusted() -> Self {
+        let detail = "this service is called through the gateway only; send the request there";
+        Self::new(StatusCode::UNAUTHORIZED, UNTRUSTED_CALLER, detail)
     }
 
     /// 500 `INTERNAL_ERROR`: a fault of ours, explained in the log only.

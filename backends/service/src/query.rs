@@ -98,6 +98,17 @@ impl Query {
     }
 }
 
+/// An id in a path; 400 `INVALID_REQUEST` unless it is a positive whole number.
+pub fn id(name: &'static str, text: &str) -> Result<i64, Problem> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+        Problem::invalid(vec![FieldError {
+            field: name.to_owned(),
+            reason: "must be a positive whole number".to_owned(),
+            rejected: Some(text.to_owned()),
+        }])
+    })
+}
+
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Problem;
 
@@ -152,6 +163,15 @@ mod tests {
         assert_eq!(query.one("guests"), None);
         let told = errors(query);
         assert_eq!(told, "size must be a whole number from 1 to 100; guests must be given once");
+    }
+
+    #[test]
+    fn ids_are_positive_whole_numbers() {
+        assert_eq!(id("placeId", "9223372036854775807").unwrap(), i64::MAX);
+        for text in ["", "0", "-1", "1.0", "9223372036854775808", "x"] {
+            let problem = id("placeId", text).unwrap_err();
+            assert_eq!(problem.detail, "placeId must be a positive whole number", "{text}");
+        }
     }
 
     #[test]

@@ -4,12 +4,17 @@
 //! Every fault is collected, so that one start tells all of them.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use reqwest::Url;
+
 use crate::database::DatabaseUrl;
+use crate::keys::{EXAMPLE, KeyError, KeySet};
 
 /// The environment, or a map that stands for it in a test.
 #[derive(Clone, Default)]
@@ -85,25 +90,84 @@ impl fmt::Debug for Variables {
     }
 }
 
-impl Reader<'_> {
+/// Where a value is given.
+enum Source<'a> {
+    Value(&'a str),
+    File(&'a str),
+}
+
+impl<'a> Reader<'a> {
     /// The text of `name`, or of the file that `name_FILE` names, without the final line end.
     pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.source(name)? {
+            Source::Value(value) => Some(value.to_owned()),
+            Source::File(path) => match fs::read_to_string(path) {
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => {
+                    self.reject(&format!("{name}_FILE"), format!("cannot read {path}: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The key set in `name`, or in the file that `name_FILE` names, which is read again when it
+    /// changes. One must be set.
+    pub fn keys(&mut self, name: &str) -> Option<KeySet> {
+        let before = self.invalid.len();
+        let (variable, keys) = match self.source(name) {
+            Some(Source::Value(text)) => (name.to_owned(), KeySet::from_json(text)),
+            Some(Source::File(path)) => {
+                (format!("{name}_FILE"), KeySet::from_file(Path::new(path)))
+            }
+            None => {
+                if self.invalid.len() == before {
+                    let reason = format!("set it or `{name}_FILE` to a key set such as {EXAMPLE}");
+                    self.reject(name, reason);
+                }
+                return None;
+            }
+        };
+        let explain = |error: &KeyError| {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.reject(&variable, format!("{error}{cause}; a key set is such as {EXAMPLE}"));
+        };
+        keys.inspect_err(explain).ok()
+    }
+
+    /// The base URL of a peer in `name`, or `default`: a scheme and a host, without a path.
+    pub fn url(&mut self, name: &str, default: &str) -> Option<String> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        self.base(name, &text)
+    }
+
+    /// The base URL of a peer that is not needed; nothing when `name` is not set.
+    pub fn optional_url(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        self.base(name, &text)
+    }
+
+    fn base(&mut self, name: &str, text: &str) -> Option<String> {
+        let url = Url::parse(text).ok().filter(|url| {
+            let has_more = url.query().is_some() || url.fragment().is_some() || url.path() != "/";
+            let has_user = !url.username().is_empty() || url.password().is_some();
+            matches!(url.scheme(), "http" | "https") && !has_more && !has_user
+        });
+        if url.is_none() {
+            self.reject(name, "is not the base of a URL, such as http://127.0.0.1:8081");
+        }
+        url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    fn source(&mut self, name: &str) -> Option<Source<'a>> {
         let file_name = format!("{name}_FILE");
-        let value = self.variables.get(name);
-        let file = self.variables.get(&file_name);
-        match (value, file) {
+        match (self.variables.get(name), self.variables.get(&file_name)) {
             (Some(_), Some(_)) => {
                 self.reject(name, format!("set it or `{file_name}`, not both"));
                 None
             }
-            (Some(value), None) => Some(value.to_owned()),
-            (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-                Err(error) => {
-                    self.reject(&file_name, format!("cannot read {path}: {error}"));
-                    None
-                }
-            },
+            (Some(value), None) => Some(Source::Value(value)),
+            (None, Some(path)) => Some(Source::File(path)),
             (None, None) => None,
         }
     }
@@ -214,6 +278,63 @@ mod tests {
     fn a_missing_file_is_named() {
         let faults = read([("LISTEN_FILE", "/nowhere")]).unwrap_err();
         assert!(faults.starts_with("`LISTEN_FILE`: cannot read /nowhere: "), "{faults}");
+    }
+
+    /// What is wrong with key sets, each in a variable of its own.
+    fn key_faults<const N: usize>(pairs: [(&str, &str); N]) -> Vec<String> {
+        let variables = Variables::from(pairs);
+        let mut reader = variables.reader();
+        let keys = reader.keys("KEYS").is_some();
+        let faults = reader.finish(keys.then_some(())).err().unwrap_or_default();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn keys_must_be_set_and_the_text_says_how() {
+        let missing = format!("`KEYS`: set it or `KEYS_FILE` to a key set such as {EXAMPLE}");
+        assert_eq!(key_faults([]), [missing]);
+        let broken = format!("`KEYS`: holds no key; a key set is such as {EXAMPLE}");
+        assert_eq!(key_faults([("KEYS", r#"{"keys":[]}"#)]), [broken]);
+        let both = key_faults([("KEYS", "{}"), ("KEYS_FILE", "/nowhere")]);
+        assert_eq!(both, ["`KEYS`: set it or `KEYS_FILE`, not both"]);
+        let unreadable = key_faults([("KEYS_FILE", "/nowhere")]);
+        assert!(
+            unreadable[0].starts_with("`KEYS_FILE`: cannot be read: No such"),
+            "{unreadable:?}"
+        );
+    }
+
+    #[test]
+    fn keys_come_from_a_value_or_a_file() {
+        let set = r#"{"keys":[{"kty":"oct","kid":"k1","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]}"#;
+        assert!(key_faults([("KEYS", set)]).is_empty());
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "{set}").unwrap();
+        assert!(key_faults([("KEYS_FILE", file.path().to_str().unwrap())]).is_empty());
+    }
+
+    #[test]
+    fn bases_have_a_scheme_and_a_host_and_nothing_else() {
+        let read = |text| {
+            let variables = Variables::from([("PEER_URL", text)]);
+            let mut reader = variables.reader();
+            let url = reader.url("PEER_URL", "http://127.0.0.1:1");
+            reader.finish(url).map_err(|faults| faults[0].to_string())
+        };
+        assert_eq!(read("http://peer:8081/").unwrap(), "http://peer:8081");
+        assert_eq!(read("https://peer").unwrap(), "https://peer");
+        for text in
+            ["", "peer:8081", "ftp://peer", "http://", "http://p/v1", "http://p?x", "http://a@p"]
+        {
+            let fault = "`PEER_URL`: is not the base of a URL, such as http://127.0.0.1:8081";
+            assert_eq!(read(text).unwrap_err(), fault, "{text}");
+        }
+        let variables = Variables::default();
+        assert_eq!(
+            variables.reader().url("X", "http://127.0.0.1:1").unwrap(),
+            "http://127.0.0.1:1"
+        );
+        assert_eq!(variables.reader().optional_url("X"), None);
     }
 
     #[test]

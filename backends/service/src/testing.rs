@@ -1,4 +1,8 @@
-//! What the services' tests need: a router called without a socket, and every kind of database.
+//! What the services' tests need: a router called without a socket, real processes, proofs, and every
+//! kind of database.
+
+mod process;
+mod signer;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -12,8 +16,13 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+pub use self::process::Process;
+pub use self::signer::Signer;
 use crate::database::{Database, DatabaseUrl, SchemaStep};
 use crate::settings::Variables;
+
+/// Headers of a request, in the order they are sent.
+pub type Headers = Vec<(&'static str, String)>;
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -47,6 +56,24 @@ pub async fn send(router: &Router, request: Request<Body>) -> Result<Answer, Box
 /// Sends a GET to a router.
 pub async fn get(router: &Router, target: &str) -> Result<Answer, Box<dyn Error>> {
     send(router, Request::get(target).body(Body::empty())?).await
+}
+
+/// Sends a request with headers and, unless it is empty, a JSON body to a router.
+pub async fn call(
+    router: &Router,
+    method: &str,
+    target: &str,
+    headers: &[(&str, String)],
+    body: &str,
+) -> Result<Answer, Box<dyn Error>> {
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    if !body.is_empty() {
+        request = request.header("content-type", "application/json");
+    }
+    send(router, request.body(Body::from(body.to_owned()))?).await
 }
 
 /// Runs a test on an empty `SQLite` file and, where `DATABASE_URL` names one, on an empty schema of a
