@@ -15,11 +15,11 @@ use crate::problem::Problem;
 
 /// Where a page ended: the sort value of its last row, and its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor<K> {
+pub struct Cursor<K, I = i64> {
     /// Sort value of the last row.
     pub key: K,
     /// Id of the last row, which decides among equal sort values.
-    pub id: i64,
+    pub id: I,
 }
 
 /// Stands for the filter and the order of one list.
@@ -42,11 +42,11 @@ impl Fingerprint {
     }
 }
 
-impl<K: Serialize + DeserializeOwned> Cursor<K> {
+impl<K: Serialize + DeserializeOwned, I: Serialize + DeserializeOwned> Cursor<K, I> {
     /// The text a client sends to get the next page.
     pub fn encode(&self, filter: &Fingerprint) -> Result<String, Problem> {
         let text =
-            serde_json::to_vec(&(&filter.0, &self.key, self.id)).map_err(Problem::internal)?;
+            serde_json::to_vec(&(&filter.0, &self.key, &self.id)).map_err(Problem::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(text))
     }
 
@@ -54,7 +54,7 @@ impl<K: Serialize + DeserializeOwned> Cursor<K> {
     pub fn decode(text: &str, filter: &Fingerprint) -> Result<Self, Problem> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let position = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let (made_for, key, id): (String, K, i64) =
+        let (made_for, key, id): (String, K, I) =
             position.ok_or_else(|| invalid("the cursor is not one of this service"))?;
         if made_for != filter.0 {
             return Err(invalid("the cursor was made for another filter or order; leave it out"));
@@ -76,6 +76,8 @@ mod tests {
         let filter = Fingerprint::of([("area", "1"), ("type", "MOTEL")]);
         let same = Fingerprint::of([("type", "MOTEL"), ("area", "1")]);
         let cursor = Cursor { key: Some("가".to_owned()), id: 7 };
+        assert_eq!(Cursor::decode(&cursor.encode(&filter).unwrap(), &same).unwrap(), cursor);
+        let cursor = Cursor { key: 1, id: "01968a3e".to_owned() };
         assert_eq!(Cursor::decode(&cursor.encode(&filter).unwrap(), &same).unwrap(), cursor);
     }
 
