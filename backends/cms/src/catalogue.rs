@@ -51,6 +51,13 @@ pub(crate) struct Room {
     pub(crate) is_open: bool,
 }
 
+impl Room {
+    /// Whether so many persons fit in; any room fits when nobody said how many.
+    pub(crate) fn takes(&self, guests: Option<i64>) -> bool {
+        guests.is_none_or(|guests| self.max_capacity >= guests)
+    }
+}
+
 /// A stored code this version does not know.
 #[derive(Debug, thiserror::Error)]
 #[error("the store holds `{0}`, which this version does not know")]

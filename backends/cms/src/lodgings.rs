@@ -1,7 +1,7 @@
 //! | endpoint                                           | answers                         |
 //! |----------------------------------------------------|---------------------------------|
 //! | `GET /v1/lodgings`                                 | a page of lodgings that fit     |
-//! | `GET /v1/lodgings/{placeId}?checkIn&checkOut`      | one with its rooms and nights   |
+//! | `GET /v1/lodgings/{placeId}`                       | one with its rooms and nights   |
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use axum::routing::get;
 use service::app::Shared;
 use service::cursor::Cursor;
 use service::envelope::{Many, One, Page};
-use service::problem::{FieldError, Problem, ProblemDocument};
-use service::query::Query;
+use service::problem::{Problem, ProblemDocument};
+use service::query::{self, Query};
 use utoipa::OpenApi;
 
 use crate::availability;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Room};
+use crate::key::ApiKeyScheme;
 use crate::parameters;
 use crate::search::search;
 use crate::stay::Stay;
@@ -34,6 +35,8 @@ pub(crate) struct Cms {
 #[openapi(
     info(title = "CMS", description = "Stand-in for a channel management system: lodgings, rooms, availability."),
     paths(list, show),
+    modifiers(&ApiKeyScheme),
+    security(("apiKey" = [])),
     tags((name = "lodgings", description = "What can be booked"))
 )]
 pub(crate) struct Api;
@@ -72,6 +75,7 @@ pub(crate) fn routes(cms: Cms) -> Router {
     responses(
         (status = 200, description = "A page of lodgings", body = Many<LodgingItem>),
         (status = 400, description = "INVALID_REQUEST with errors[], or INVALID_CURSOR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -92,7 +96,8 @@ async fn list(State(cms): State<Cms>, mut query: Query) -> Result<Many<LodgingIt
 
 /// Shows one lodging with its rooms.
 ///
-/// Every room has its nights from `checkIn` to `checkOut`; tonight when both are left out.
+/// Every room has its nights from `checkIn` to `checkOut`; tonight when both are left out. With
+/// `guests` only rooms that take so many persons are shown and counted.
 #[utoipa::path(
     get,
     path = "/v1/lodgings/{placeId}",
@@ -102,10 +107,12 @@ async fn list(State(cms): State<Cms>, mut query: Query) -> Result<Many<LodgingIt
         ("placeId" = i64, Path, minimum = 1, description = "Id of the lodging"),
         ("checkIn" = Option<String>, Query, format = Date, description = "First night, from today to 90 days ahead; together with checkOut"),
         ("checkOut" = Option<String>, Query, format = Date, description = "Day of leaving, 1 to 30 nights after checkIn"),
+        ("guests" = Option<i64>, Query, minimum = 1, maximum = 20, description = "Leaves out rooms that take fewer persons"),
     ),
     responses(
         (status = 200, description = "The lodging", body = One<LodgingDetail>),
         (status = 400, description = "INVALID_REQUEST with errors[]", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "PLACE_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
@@ -116,26 +123,19 @@ async fn show(
     Path(place_id): Path<String>,
     mut query: Query,
 ) -> Result<One<LodgingDetail>, Problem> {
-    let place_id = read_id(&place_id)?;
+    let place_id = query::id("placeId", &place_id)?;
     let stay = Stay::read(&mut query, cms.shared.clock.today());
+    let guests = parameters::read_guests(&mut query);
     query.finish()?;
     let lodging = cms.catalogue.find(place_id).ok_or_else(|| {
         Problem::not_found("PLACE_NOT_FOUND", format!("there is no lodging {place_id}"))
     })?;
-    let rooms: Vec<i64> = lodging.rooms.iter().map(|room| room.id).collect();
-    let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &rooms).await?;
-    let detail = LodgingDetail::new(cms.catalogue.seed, lodging, stay, &exceptions);
+    let rooms = lodging.rooms.iter().filter(|room| room.takes(guests));
+    let rooms: Vec<&Room> = rooms.collect();
+    let ids: Vec<i64> = rooms.iter().map(|room| room.id).collect();
+    let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &ids).await?;
+    let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &rooms, stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))
-}
-
-fn read_id(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| {
-        Problem::invalid(vec![FieldError {
-            field: "placeId".to_owned(),
-            reason: "must be a whole number".to_owned(),
-            rejected: Some(text.to_owned()),
-        }])
-    })
 }
 
 #[cfg(test)]

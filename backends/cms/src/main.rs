@@ -5,6 +5,7 @@ mod availability;
 mod catalogue;
 mod data_set;
 mod generator;
+mod key;
 mod kind;
 mod lodgings;
 mod parameters;
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service, plan } = Settings::read(&variables).map_err(StartError::Settings)?;
+    let Settings { service, plan, api_key } =
+        Settings::read(&variables).map_err(StartError::Settings)?;
     telemetry::start(&service.log);
     let listener = server::bind(service.listen).await?;
     let clock = Clock::system();
@@ -45,7 +47,7 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let catalogue = Arc::new(Catalogue::load(database.pool()).await?);
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
     let cms = Cms { catalogue, shared: shared.clone() };
-    let app = App::new(lodgings::routes(cms), &Api::openapi(), shared)?;
+    let app = App::new(key::guard(lodgings::routes(cms), api_key), &Api::openapi(), shared)?;
     server::serve(listener, app, service.drain).await?;
     database.close().await;
     Ok(())

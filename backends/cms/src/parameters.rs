@@ -35,9 +35,7 @@ pub(crate) fn read(query: &mut Query, today: Date) -> Filter {
         let is_fine = (1..=LONGEST_KEYWORD).contains(&text.chars().count());
         is_fine.then(|| text.to_lowercase())
     });
-    let guests = query.parse("guests", "a whole number from 1 to 20", |text| {
-        text.parse().ok().filter(|guests| (1..=20).contains(guests))
-    });
+    let guests = read_guests(query);
     let min_price = read_price(query, "minPrice");
     let max_price = read_price(query, "maxPrice");
     if let (Some(least), Some(most)) = (min_price, max_price)
@@ -63,6 +61,13 @@ pub(crate) fn read(query: &mut Query, today: Date) -> Filter {
         stay: Stay::read(query, today),
         sort: sort.unwrap_or(Sort { field: Field::Id, is_descending: true }),
     }
+}
+
+/// Reads how many persons a room must take; a fault is recorded in `query`.
+pub(crate) fn read_guests(query: &mut Query) -> Option<i64> {
+    query.parse("guests", "a whole number from 1 to 20", |text| {
+        text.parse().ok().filter(|guests| (1..=20).contains(guests))
+    })
 }
 
 fn read_kinds(query: &mut Query) -> Vec<LodgingType> {

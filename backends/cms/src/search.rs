@@ -102,14 +102,13 @@ pub(crate) async fn search<'a>(
 impl Filter {
     /// Whether a lodging fits whatever its prices and free rooms.
     fn admits(&self, lodging: &Lodging) -> bool {
-        let fits = |room: &i64| self.guests.is_none_or(|guests| *room >= guests);
         self.area.is_none_or(|area| lodging.area_code == area)
             && (self.kinds.is_empty() || self.kinds.contains(&lodging.kind))
             && self
                 .keyword
                 .as_ref()
                 .is_none_or(|keyword| lodging.name.to_lowercase().contains(keyword))
-            && lodging.rooms.iter().any(|room| fits(&room.max_capacity))
+            && lodging.rooms.iter().any(|room| room.takes(self.guests))
     }
 
     fn looks_at_offers(&self) -> bool {
@@ -188,7 +187,7 @@ impl Pricing {
         let free = lodging.rooms.iter().filter(|room| {
             lodging.is_open
                 && room.is_open
-                && self.guests.is_none_or(|guests| room.max_capacity >= guests)
+                && room.takes(self.guests)
                 && !blocked.contains(&room.id)
         });
         free.fold(Offer::default(), |offer, room| {

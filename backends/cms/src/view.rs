@@ -123,10 +123,18 @@ impl LodgingItem {
 }
 
 impl LodgingDetail {
-    pub(crate) fn new(seed: u64, lodging: &Lodging, stay: Stay, exceptions: &Exceptions) -> Self {
-        let rooms = lodging.rooms.iter();
-        let rooms: Vec<_> =
-            rooms.map(|room| RoomDetail::new(seed, lodging, room, stay, exceptions)).collect();
+    /// Shows `rooms` of a lodging.
+    pub(crate) fn new(
+        seed: u64,
+        lodging: &Lodging,
+        rooms: &[&Room],
+        stay: Stay,
+        exceptions: &Exceptions,
+    ) -> Self {
+        let rooms: Vec<_> = rooms
+            .iter()
+            .map(|room| RoomDetail::new(seed, lodging, room, stay, exceptions))
+            .collect();
         let free = rooms.iter().filter(|room| room.available);
         let offer = Offer {
             start_price: free.clone().map(|room| room.total_amount).min(),

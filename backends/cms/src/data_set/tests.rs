@@ -19,7 +19,7 @@ async fn count(database: &Database, what: &str) -> i64 {
 
 /// CM-07 CM-08 CM-09
 #[tokio::test]
-async fn an_empty_store_gets_3000_lodgings_with_ten_rooms_each() {
+async fn cm_07_cm_08_an_empty_store_gets_3000_lodgings_with_ten_rooms_each() {
     on_each_database(schema::STEPS, async |database| {
         fill_once(&database, PLAN, &clock()).await.unwrap();
         assert_eq!(count(&database, "lodgings").await, 3_000);
@@ -42,7 +42,7 @@ async fn an_empty_store_gets_3000_lodgings_with_ten_rooms_each() {
 
 /// CM-09
 #[tokio::test]
-async fn a_filled_store_is_left_alone() {
+async fn cm_09_a_filled_store_is_left_alone() {
     on_each_database(schema::STEPS, async |database| {
         fill_once(&database, SMALL, &clock()).await.unwrap();
         sqlx::query("UPDATE room_nights SET status = 'OPEN'")

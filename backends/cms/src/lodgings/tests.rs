@@ -1,19 +1,22 @@
 use std::collections::HashSet;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use service::app::{App, Registry};
 use service::clock::Clock;
 use service::database::Database;
-use service::testing::{Answer, get, on_each_database};
+use service::testing::{Answer, on_each_database, send};
 
 use super::*;
 use crate::data_set::{self, Plan};
 use crate::generator::DEFAULT_SEED;
+use crate::key::{self, ApiKey};
 use crate::{area, schema};
 
 /// Reaches into three areas.
 const PLAN: Plan = Plan { seed: DEFAULT_SEED, lodgings: 760, nights: 4 };
+const KEY: &str = "key-of-the-cms";
 const STAY: &str = "checkIn=2025-05-02&checkOut=2025-05-04";
 
 /// The service as clients see it, on 1 May 2025.
@@ -26,12 +29,22 @@ impl Client {
         let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
         let cms = Cms { catalogue, shared: shared.clone() };
-        let app = App::new(routes(cms), &Api::openapi(), shared);
+        let routes = key::guard(routes(cms), ApiKey::parse(KEY).unwrap());
+        let app = App::new(routes, &Api::openapi(), shared);
         Self(app.unwrap().into_router())
     }
 
     async fn get(&self, target: &str) -> Answer {
-        get(&self.0, target).await.unwrap()
+        self.get_with(target, Some(KEY)).await
+    }
+
+    async fn get_with(&self, target: &str, key: Option<&str>) -> Answer {
+        let request = Request::get(target);
+        let request = match key {
+            Some(key) => request.header(key::HEADER, key),
+            None => request,
+        };
+        send(&self.0, request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     async fn list(&self, query: &str) -> Value {
@@ -73,7 +86,7 @@ fn check_problem(answer: &Answer, status: u16, code: &str) {
 
 /// CM-01
 #[tokio::test]
-async fn lists_the_newest_lodgings_first() {
+async fn cm_01_lists_the_newest_lodgings_first() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
         let list = client.list("").await;
@@ -94,7 +107,7 @@ async fn lists_the_newest_lodgings_first() {
 
 /// CM-01
 #[tokio::test]
-async fn pages_hold_every_lodging_once_in_every_order() {
+async fn cm_01_pages_hold_every_lodging_once_in_every_order() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
         for field in ["id", "price", "name", "availability"] {
@@ -130,7 +143,7 @@ async fn pages_hold_every_lodging_once_in_every_order() {
 
 /// CM-01
 #[tokio::test]
-async fn filters_leave_what_fits() {
+async fn cm_01_filters_leave_what_fits() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
         let all = client.walk(STAY).await;
@@ -164,7 +177,7 @@ async fn filters_leave_what_fits() {
 
 /// CM-01 CM-02
 #[tokio::test]
-async fn the_list_says_what_the_rooms_say() {
+async fn cm_01_cm_02_the_list_says_what_the_rooms_say() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
         // A closed lodging among them, wherever the generator put one.
@@ -174,13 +187,12 @@ async fn the_list_says_what_the_rooms_say() {
         for guests in ["", "&guests=4"] {
             let list = client.walk(&format!("{STAY}{guests}")).await;
             for place in &places {
-                let detail = client.get(&format!("/v1/lodgings/{place}?{STAY}")).await.json;
-                let fits = |room: &&Value| {
-                    room["available"] == true
-                        && (guests.is_empty() || number(room, "maxCapacity") >= 4)
-                };
+                let target = format!("/v1/lodgings/{place}?{STAY}{guests}");
+                let detail = client.get(&target).await.json;
                 let rooms = detail["payload"]["rooms"].as_array().unwrap();
-                let free: Vec<_> = rooms.iter().filter(fits).collect();
+                let is_large = |room: &Value| number(room, "maxCapacity") >= 4;
+                assert!(guests.is_empty() || rooms.iter().all(is_large), "{place}");
+                let free: Vec<_> = rooms.iter().filter(|room| room["available"] == true).collect();
                 let Some(item) = list.iter().find(|item| item["placeId"] == *place) else {
                     assert!(free.is_empty(), "{place} is missing");
                     continue;
@@ -188,6 +200,9 @@ async fn the_list_says_what_the_rooms_say() {
                 assert_eq!(item["availabilityRoomCount"], free.len(), "{place}");
                 let lowest = free.iter().map(|room| number(room, "totalAmount")).min();
                 assert_eq!(item["startPrice"], json!(lowest), "{place}");
+                for name in ["availabilityRoomCount", "startPrice"] {
+                    assert_eq!(detail["payload"][name], item[name], "{place}");
+                }
             }
         }
     })
@@ -240,7 +255,7 @@ async fn a_cursor_is_for_one_filter() {
 
 /// CM-02
 #[tokio::test]
-async fn shows_a_lodging_with_rooms_and_nights() {
+async fn cm_02_shows_a_lodging_with_rooms_and_nights() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
         sqlx::query("DELETE FROM room_nights WHERE room_id <= 10")
@@ -285,20 +300,50 @@ async fn shows_a_lodging_with_rooms_and_nights() {
 
 /// CM-02
 #[tokio::test]
-async fn an_unknown_lodging_is_not_found() {
+async fn cm_02_an_unknown_lodging_is_not_found() {
     on_each_database(schema::STEPS, async |database| {
         let client = Client::new(&database).await;
-        for id in ["761", "0", "-1"] {
+        let answer = client.get("/v1/lodgings/761").await;
+        check_problem(&answer, 404, "PLACE_NOT_FOUND");
+        assert_eq!(answer.json["instance"], "/v1/lodgings/761");
+        for id in ["abc", "0", "-1"] {
             let answer = client.get(&format!("/v1/lodgings/{id}")).await;
-            check_problem(&answer, 404, "PLACE_NOT_FOUND");
-            assert_eq!(answer.json["instance"], format!("/v1/lodgings/{id}"));
+            check_problem(&answer, 400, "INVALID_REQUEST");
         }
-        check_problem(&client.get("/v1/lodgings/abc").await, 400, "INVALID_REQUEST");
-        let answer = client.get("/v1/lodgings/1?checkIn=2025-05-02").await;
-        check_problem(&answer, 400, "INVALID_REQUEST");
+        for query in ["checkIn=2025-05-02", "guests=0"] {
+            let answer = client.get(&format!("/v1/lodgings/1?{query}")).await;
+            check_problem(&answer, 400, "INVALID_REQUEST");
+        }
     })
     .await
     .unwrap();
+}
+
+///
+#[tokio::test]
+async fn a_18_nobody_without_the_key_is_served() {
+    on_each_database(schema::STEPS, async |database| {
+        let client = Client::new(&database).await;
+        for target in ["/v1/lodgings", "/v1/lodgings/1", "/v1/lodgings/abc"] {
+            for key in [None, Some(""), Some("key-of-the-cm"), Some("key-of-the-cmS")] {
+                let answer = client.get_with(target, key).await;
+                check_problem(&answer, 401, "UNTRUSTED_CALLER");
+            }
+        }
+        for target in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+            assert_eq!(client.get_with(target, None).await.status, StatusCode::OK, "{target}");
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn the_document_names_the_key() {
+    let document = serde_json::to_value(Api::openapi()).unwrap();
+    let scheme = json!({ "type": "apiKey", "in": "header", "name": "X-Api-Key" });
+    assert_eq!(document["components"]["securitySchemes"]["apiKey"], scheme);
+    assert_eq!(document["security"], json!([{ "apiKey": [] }]));
 }
 
 #[test]
