@@ -1,6 +1,7 @@
 //! What the services' tests need: a router called without a socket, real processes, proofs, and every
 //! kind of database.
 
+pub mod openapi;
 mod process;
 mod signer;
 

@@ -11,6 +11,8 @@
 mod check;
 mod document;
 mod draft;
+#[cfg(test)]
+mod fixture;
 mod hostile;
 mod memory;
 mod operation;
@@ -112,8 +114,9 @@ impl Contract {
 
     /// Requests to every operation, by their weights, that know of no earlier answers.
     pub fn requests(&self) -> BoxedStrategy<GeneratedRequest> {
-        let nothing = Memory::default();
-        self.drafts().prop_map(move |draft| GeneratedRequest::new(&draft, &nothing)).boxed()
+        let (operations, nothing) = (self.operations.clone(), Memory::default());
+        let requests = self.drafts();
+        requests.prop_map(move |draft| GeneratedRequest::new(&draft, &operations, &nothing)).boxed()
     }
 
     fn drafts(&self) -> BoxedStrategy<Draft> {

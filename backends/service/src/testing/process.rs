@@ -215,7 +215,7 @@ impl Log {
 }
 
 /// Reads an answer whose end is that of the connection.
-fn parse(answer: &str) -> Result<Answer> {
+pub(super) fn parse(answer: &str) -> Result<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("the answer has no end of its head")?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).ok_or("no status")?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::Contract;
@@ -82,10 +84,15 @@ impl Contract {
             faults.push((Rule::Leniency, format!("{status} although {reason}")));
         }
         faults.extend(body_faults(expected, answer));
-        faults.extend(
-            expected.headers.iter().filter_map(|header| header_fault(header, answer)),
-        );
+        faults.extend(expected.headers.iter().filter_map(|header| header_fault(header, answer)));
         faults
+    }
+}
+
+impl Finding {
+    /// Whether it tells of the same defect, as far as can be seen from outside.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.rule == other.rule && self.operation_id == other.operation_id
     }
 }
 
@@ -112,7 +119,10 @@ fn body_faults(expected: &Expected, answer: &Answer) -> Vec<(Rule, String)> {
     let media = media_type(answer);
     if expected.content.is_empty() {
         let has_body = !answer.text.is_empty();
-        return has_body.then(|| (Rule::Body, "a body is not documented".to_owned())).into_iter().collect();
+        return has_body
+            .then(|| (Rule::Body, "a body is not documented".to_owned()))
+            .into_iter()
+            .collect();
     }
     let Some((_, validator)) = expected.content.iter().find(|(name, _)| *name == media) else {
         return vec![(Rule::MediaType, format!("`{media}` is not documented"))];
@@ -123,21 +133,26 @@ fn body_faults(expected: &Expected, answer: &Answer) -> Vec<(Rule, String)> {
     let Ok(body) = serde_json::from_str::<Value>(&answer.text) else {
         return vec![(Rule::Body, "the body is no JSON".to_owned())];
     };
-    let misfits = validator.iter_errors(&body);
-    let mut faults: Vec<_> = misfits
-        .map(|error| (Rule::Body, format!("body{}: {error}", error.instance_path())))
-        .collect();
+    let mut faults = misfits(validator, &body);
     if media == PROBLEM {
         faults.extend(problem_faults(expected, answer, &body));
     }
     faults
 }
 
-fn problem_faults(
-    expected: &Expected,
-    answer: &Answer,
-    problem: &Value,
-) -> Vec<(Rule, String)> {
+fn misfits(validator: &Validator, body: &Value) -> Vec<(Rule, String)> {
+    let errors: Vec<_> = validator.iter_errors(body).collect();
+    // Once a part of an object does not fit, its members are no longer known to be described.
+    let is_consequence = |error: &ValidationError<'_>| {
+        matches!(error.kind(), ValidationErrorKind::UnevaluatedProperties { .. })
+    };
+    let causes: Vec<_> = errors.iter().filter(|error| !is_consequence(error)).collect();
+    let told = if causes.is_empty() { errors.iter().collect() } else { causes };
+    let told = told.into_iter();
+    told.map(|error| (Rule::Body, format!("body{}: {error}", error.instance_path()))).collect()
+}
+
+fn problem_faults(expected: &Expected, answer: &Answer, problem: &Value) -> Vec<(Rule, String)> {
     let status = answer.status.as_u16();
     let mut faults = Vec::new();
     if problem.get("status") != Some(&Value::from(status)) {

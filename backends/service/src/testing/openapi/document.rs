@@ -4,8 +4,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 pub(super) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
-const METHODS: [&str; 8] =
-    ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 /// A longer chain of references is a circle.
 const LONGEST_CHAIN: usize = 16;
 
@@ -84,8 +83,7 @@ impl Document {
     /// A validator for one schema; references lead into this document.
     pub(super) fn compile(&self, schema: &Value) -> Result<Validator, ValidationError<'static>> {
         let components = self.root.get("components");
-        let standalone =
-            json!({ "$schema": DIALECT, "allOf": [schema], "components": components });
+        let standalone = json!({ "$schema": DIALECT, "allOf": [schema], "components": components });
         jsonschema::options().should_validate_formats(true).build(&standalone)
     }
 }
@@ -119,6 +117,11 @@ pub(super) fn is_true(node: &Value, key: &str) -> bool {
     node.get(key).and_then(Value::as_bool).unwrap_or_default()
 }
 
+/// The name in braces, if a segment of a path is one.
+pub(super) fn placeholder(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
 /// The types a schema names; none when it allows all.
 pub(super) fn types(schema: &Value) -> Vec<&str> {
     match schema.get("type") {
@@ -141,8 +144,16 @@ pub(super) fn subschemas(schema: &Value) -> Vec<(String, &Value)> {
                 let parts = value.as_array().into_iter().flatten().enumerate();
                 found.extend(parts.map(|(at, node)| (format!("{keyword}/{at}"), node)));
             }
-            "items" | "contains" | "additionalProperties" | "unevaluatedProperties"
-            | "unevaluatedItems" | "propertyNames" | "not" | "if" | "then" | "else" => {
+            "items"
+            | "contains"
+            | "additionalProperties"
+            | "unevaluatedProperties"
+            | "unevaluatedItems"
+            | "propertyNames"
+            | "not"
+            | "if"
+            | "then"
+            | "else" => {
                 found.push((keyword.clone(), value));
             }
             _ => {}
@@ -185,6 +196,6 @@ fn component<'a>(schemas: &'a Value, at: &str) -> Vec<(String, &'a Value)> {
 }
 
 /// As a step of a JSON pointer (RFC 6901).
-pub(super) fn escape(name: &str) -> String {
+fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

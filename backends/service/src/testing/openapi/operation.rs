@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jsonschema::{ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::document::{Document, Entry, is_true, members, text};
 use super::strict;
@@ -92,10 +92,12 @@ fn operation(
     entry: Entry<'_>,
 ) -> Result<Operation, Unusable> {
     let parameters = document.parameters(entry).into_iter();
+    let answers = members(entry.node, "responses")
+        .map(|(status, node)| Ok((status.clone(), expected(document, closed, node)?)));
     let security = entry.node.get("security").or_else(|| document.root().get("security"));
     let is_secured = security.and_then(Value::as_array).is_some_and(|choices| {
         // An empty requirement lets everybody in.
-        !choices.is_empty() && choices.iter().all(|choice| choice != &serde_json::json!({}))
+        !choices.is_empty() && choices.iter().all(|choice| choice != &json!({}))
     });
     Ok(Operation {
         id: text(entry.node, "operationId").to_owned(),
@@ -106,9 +108,7 @@ fn operation(
             .filter_map(|node| parameter(document, node).transpose())
             .collect::<Result<_, _>>()?,
         body: body(document, entry.node)?,
-        answers: members(entry.node, "responses")
-            .map(|(status, node)| Ok((status.clone(), expected(document, closed, node)?)))
-            .collect::<Result<_, _>>()?,
+        answers: answers.collect::<Result<_, Unusable>>()?,
     })
 }
 

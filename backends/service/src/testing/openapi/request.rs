@@ -6,63 +6,104 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::document::types;
+use super::document::{placeholder, types};
 use super::draft::{Content, Draft, Given, Payload, Recall, Text, plain};
 use super::memory::{Memory, is_reference};
 use super::operation::{Operation, Parameter, Place};
 
 /// What RFC 3986 calls unreserved stays; all else is encoded.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How much of a body is shown.
 const SHOWN: usize = 400;
 
 /// A request made up from the document.
 #[derive(Debug, Clone)]
 pub struct GeneratedRequest {
-    /// In upper case.
-    pub method: String,
-    /// Path and query, encoded.
-    pub target: String,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Empty when there is none.
-    pub body: Vec<u8>,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
     pub(super) operation: Arc<Operation>,
-    /// Whether this path and method lead to the operation.
+    /// Whether an operation has this path and method.
     pub(super) is_served: bool,
     /// Why the document does not allow it.
     pub(super) forbidden: Option<String>,
 }
 
 impl GeneratedRequest {
+    /// Its method, in upper case.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its path and query, encoded.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its headers, names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// Its body; empty when there is none.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The operation it was made up for.
     pub fn operation_id(&self) -> &str {
         &self.operation.id
     }
 
     /// Puts a draft together with what earlier answers told.
-    pub(super) fn new(draft: &Draft, memory: &Memory) -> Self {
-        let operation = &draft.operation;
-        let parameters: Vec<_> = operation
+    pub(super) fn new(draft: &Draft, operations: &[Arc<Operation>], memory: &Memory) -> Self {
+        let drafted = &draft.operation;
+        let parameters: Vec<_> = drafted
             .parameters
             .iter()
             .zip(&draft.given)
             .map(|(parameter, given)| Filled::new(parameter, given, memory))
             .collect();
-        let (path, is_complete) = fill(&operation.path, &parameters);
+        let path = fill(&drafted.path, &parameters);
         let content = draft.body.as_ref().map(|content| recalled(content, memory));
-        let method = draft.oddity.method.unwrap_or(&operation.method);
+        let method = draft.oddity.method.unwrap_or(&drafted.method);
+        let reached = route(operations, method, &path);
+        let is_as_drafted = reached.is_some_and(|operation| Arc::ptr_eq(operation, drafted));
         Self {
-            target: with_query(path, &parameters, &draft.oddity.query),
+            target: with_query(&path, &parameters, &draft.oddity.query),
             headers: headers(&parameters, content.as_ref(), &draft.oddity.headers),
-            is_served: is_complete && method == operation.method,
-            forbidden: forbidden(operation, &parameters, content.as_ref()),
+            is_served: reached.is_some(),
+            forbidden: forbidden(drafted, &parameters, content.as_ref()).filter(|_| is_as_drafted),
             body: content.map_or_else(Vec::new, |content| content.payload.into_bytes()),
             method: method.to_owned(),
-            operation: Arc::clone(operation),
+            operation: Arc::clone(reached.unwrap_or(drafted)),
         }
     }
+}
+
+/// Where a request arrives: a value may be a fixed segment of another path, such as `me`.
+fn route<'a>(
+    operations: &'a [Arc<Operation>],
+    method: &str,
+    path: &str,
+) -> Option<&'a Arc<Operation>> {
+    let fitting = operations
+        .iter()
+        .filter(|operation| operation.method == method && matched(&operation.path, path).is_some());
+    fitting.max_by_key(|operation| matched(&operation.path, path))
+}
+
+/// How many fixed segments a path shares with a template that it fits.
+fn matched(template: &str, path: &str) -> Option<usize> {
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    let fits = |(wanted, found): (&&str, &&str)| {
+        if placeholder(wanted).is_some() { !found.is_empty() } else { wanted == found }
+    };
+    let is_fit = template.len() == path.len() && template.iter().zip(&path).all(fits);
+    let fixed = template.iter().filter(|segment| placeholder(segment).is_none());
+    is_fit.then(|| fixed.count())
 }
 
 impl fmt::Display for GeneratedRequest {
@@ -89,7 +130,7 @@ struct Filled<'a> {
 
 impl<'a> Filled<'a> {
     fn new(parameter: &'a Parameter, given: &Given, memory: &Memory) -> Self {
-        let known = given.recall.as_ref().and_then(|pick| memory.recall(&parameter.name, pick));
+        let known = given.recall.and_then(|pick| memory.recall(&parameter.name, pick));
         let texts = match known {
             Some(value) => vec![Text::Plain(plain(value))],
             None => given.texts.clone(),
@@ -152,41 +193,34 @@ fn value_of(texts: &[&str], schema: &Value, is_exploded: bool) -> Value {
 
 /// A text as a value of the type a schema asks for; itself where it is none.
 pub(super) fn read(text: &str, schema: &Value) -> Value {
-    let types = types(schema);
     let integer = text.parse::<i64>().ok().map(Value::from);
     let number = text.parse::<f64>().ok().map(Value::from);
     let truth = text.parse::<bool>().ok().map(Value::from);
-    let typed = [("integer", integer), ("number", number), ("boolean", truth)];
-    let typed = typed.into_iter().find_map(|(name, value)| value.filter(|_| types.contains(&name)));
-    typed.unwrap_or_else(|| Value::from(text))
+    let readings = [("integer", integer), ("number", number), ("boolean", truth)];
+    let wanted = types(schema);
+    let mut fitting = readings.into_iter().filter(|(name, _)| wanted.contains(name));
+    fitting.find_map(|(_, value)| value).unwrap_or_else(|| Value::from(text))
 }
 
-/// The path with its placeholders filled, and whether none of them became an empty segment.
-fn fill(template: &str, parameters: &[Filled<'_>]) -> (String, bool) {
-    let mut is_complete = true;
-    let segments: Vec<_> = template
-        .split('/')
-        .map(|segment| {
-            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-            let Some(name) = name else { return segment.to_owned() };
-            let filled = parameters.iter().find(|filled| {
-                filled.parameter.place == Place::Path && filled.parameter.name == name
-            });
-            let text = filled.and_then(|filled| filled.encoded().next()).unwrap_or_default();
-            is_complete &= !text.is_empty();
-            text
-        })
-        .collect();
-    (segments.join("/"), is_complete)
+/// The path with its placeholders filled.
+fn fill(template: &str, parameters: &[Filled<'_>]) -> String {
+    let segments = template.split('/').map(|segment| {
+        let Some(name) = placeholder(segment) else { return segment.to_owned() };
+        let filled = parameters
+            .iter()
+            .find(|filled| filled.parameter.place == Place::Path && filled.parameter.name == name);
+        filled.and_then(|filled| filled.encoded().next()).unwrap_or_default()
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
-fn with_query(path: String, parameters: &[Filled<'_>], more: &[&str]) -> String {
+fn with_query(path: &str, parameters: &[Filled<'_>], more: &[&str]) -> String {
     let in_query = parameters.iter().filter(|filled| filled.parameter.place == Place::Query);
     let pairs = in_query.flat_map(|filled| {
         filled.encoded().map(|value| format!("{}={value}", filled.parameter.name))
     });
     let pairs: Vec<_> = pairs.chain(more.iter().map(|pair| (*pair).to_owned())).collect();
-    if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) }
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 fn headers(
@@ -224,7 +258,7 @@ fn replace(value: &mut Value, recall: &Recall, memory: &Memory) {
         Value::Object(members) => {
             for (name, member) in members {
                 let is_meant = recall.is_greedy || is_reference(name);
-                let known = memory.recall(name, &recall.pick).filter(|_| is_meant);
+                let known = memory.recall(name, recall.pick).filter(|_| is_meant);
                 match (known, &mut *member) {
                     (Some(known), Value::String(_) | Value::Number(_)) => *member = known.clone(),
                     (_, member) => replace(member, recall, memory),
@@ -232,7 +266,9 @@ fn replace(value: &mut Value, recall: &Recall, memory: &Memory) {
             }
         }
         Value::Array(values) => {
-            values.iter_mut().for_each(|value| replace(value, recall, memory));
+            for value in values {
+                replace(value, recall, memory);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -255,4 +291,75 @@ fn forbidden(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::any;
+    use proptest::sample::Index;
+    use proptest::strategy::{Strategy, ValueTree};
+    use proptest::test_runner::TestRunner;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::openapi::draft::Oddity;
+    use crate::testing::openapi::fixture::contract;
+
+    /// What becomes of a draft for showing the book `id`, with 42 known as a book's id.
+    fn showing(id: Text, is_recalled: bool, oddity: Oddity) -> GeneratedRequest {
+        let contract = contract();
+        let shows = |operation: &&Arc<Operation>| operation.id == "showBook";
+        let operation = Arc::clone(contract.operations.iter().find(shows).unwrap());
+        let pick = any::<Index>().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+        let given = vec![Given { texts: vec![id], recall: is_recalled.then_some(pick) }];
+        let draft = Draft { operation, given, body: None, oddity };
+        let mut memory = Memory::default();
+        memory.learn(&json!({ "bookId": 42 }));
+        GeneratedRequest::new(&draft, &contract.operations, &memory)
+    }
+
+    fn plain(text: &str) -> Text {
+        Text::Plain(text.to_owned())
+    }
+
+    #[test]
+    fn texts_are_encoded_and_raw_ones_are_not() {
+        let oddity = || Oddity { query: vec!["%zz", "a"], ..Oddity::default() };
+        let request = showing(plain("a/b가?"), false, oddity());
+        assert_eq!(request.target(), "/v1/books/a%2Fb%EA%B0%80%3F?%zz&a");
+        assert_eq!(request.forbidden.unwrap(), "`bookId`: \"a/b가?\" is not of type \"integer\"");
+        let request = showing(Text::Raw("%ff"), false, oddity());
+        assert_eq!((request.target(), request.forbidden.as_ref()), ("/v1/books/%ff?%zz&a", None));
+    }
+
+    #[test]
+    fn known_values_take_the_place_of_others() {
+        let request = showing(plain("7"), true, Oddity::default());
+        assert_eq!((request.target(), request.forbidden.as_ref()), ("/v1/books/42", None));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_not_served() {
+        assert!(showing(plain("7"), false, Oddity::default()).is_served);
+        assert!(!showing(plain(""), false, Oddity::default()).is_served);
+        let oddity = Oddity { method: Some("DELETE"), ..Oddity::default() };
+        assert!(!showing(plain("7"), false, oddity).is_served);
+    }
+
+    #[test]
+    fn fixed_segments_go_before_values() {
+        assert_eq!(matched("/members/{memberId}", "/members/me"), Some(2));
+        assert_eq!(matched("/members/me", "/members/me"), Some(3));
+        assert_eq!(matched("/members/me", "/members/7"), None);
+        assert_eq!(matched("/members/{memberId}", "/members/"), None);
+    }
+
+    #[test]
+    fn texts_are_read_as_their_schema_wants_them() {
+        let ids = json!({ "type": "array", "items": { "type": "integer" } });
+        assert_eq!(value_of(&["1,2", "x"], &ids, false), json!([1, 2, "x"]));
+        assert_eq!(value_of(&["1,2", "3"], &ids, true), json!(["1,2", 3]));
+        assert_eq!(value_of(&["true"], &json!({ "type": ["boolean", "null"] }), true), json!(true));
+        assert_eq!(value_of(&["1", "2"], &json!({ "type": "integer" }), true), json!([1, 2]));
+    }
 }

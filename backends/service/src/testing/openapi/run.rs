@@ -6,15 +6,15 @@ use std::fmt;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::Contract;
 use super::check::{Finding, Rule};
 use super::draft::Draft;
 use super::memory::Memory;
 use super::request::GeneratedRequest;
-use super::Contract;
 use crate::testing::Answer;
 
 /// How many smaller requests are tried in search of the smallest that still finds the same.
-const MOST_SHRINKS: usize = 60;
+const MOST_SHRINKS: usize = 500;
 
 /// What a run found.
 #[derive(Debug)]
@@ -32,9 +32,10 @@ pub struct Report {
 impl Report {
     /// The operations that never answered with 2xx: of those little was seen.
     pub fn never_succeeded(&self) -> Vec<&str> {
-        let barren = self.statuses.iter().filter(|(_, counts)| {
-            !counts.keys().any(|status| (200..300).contains(status))
-        });
+        let barren = self
+            .statuses
+            .iter()
+            .filter(|(_, counts)| !counts.keys().any(|status| (200..300).contains(status)));
         barren.map(|(id, _)| id.as_str()).collect()
     }
 }
@@ -69,18 +70,22 @@ pub async fn run<E: fmt::Display>(
     let mut runner = runner(contract.seed);
     let drafts = contract.drafts();
     let mut memory = Memory::default();
-    let statuses = contract.operations.iter().map(|operation| (operation.id.clone(), BTreeMap::new()));
-    let mut report =
-        Report { seed: contract.seed, cases: 0, findings: Vec::new(), statuses: statuses.collect() };
+    let statuses =
+        contract.operations.iter().map(|operation| (operation.id.clone(), BTreeMap::new()));
+    let mut report = Report {
+        seed: contract.seed,
+        cases: 0,
+        findings: Vec::new(),
+        statuses: statuses.collect(),
+    };
     for _ in 0..cases {
         // None of the strategies filters, so there is always a draft.
         let Ok(mut tree) = drafts.new_tree(&mut runner) else { continue };
         let trial = attempt(contract, &tree.current(), &memory, &send).await;
         report.count(&trial);
-        for rule in report.new_rules(&trial) {
-            let smallest = shrink(contract, &mut tree, &memory, &send, rule).await;
-            let found = smallest.as_ref().unwrap_or(&trial).findings.iter();
-            report.findings.extend(found.filter(|finding| finding.rule == rule).take(1).cloned());
+        for finding in report.news(&trial) {
+            let smallest = shrink(contract, &mut tree, &memory, &send, &finding).await;
+            report.findings.push(smallest.unwrap_or(finding));
         }
         if let Some(answer) = trial.answer.filter(|answer| answer.status.is_success()) {
             memory.learn(&answer.json);
@@ -98,18 +103,15 @@ impl Report {
         }
     }
 
-    /// The rules this trial broke which its operation had not broken before.
-    fn new_rules(&self, trial: &Trial) -> Vec<Rule> {
-        let is_known = |found: &Finding| {
-            self.findings.iter().any(|known| {
-                known.rule == found.rule && known.operation_id == found.operation_id
-            })
-        };
-        let found = trial.findings.iter().filter(|finding| !is_known(finding));
-        let mut rules: Vec<_> = found.map(|finding| finding.rule).collect();
-        rules.sort_unstable();
-        rules.dedup();
-        rules
+    /// What this trial found that was not known yet.
+    fn news(&self, trial: &Trial) -> Vec<Finding> {
+        let mut news: Vec<Finding> = Vec::new();
+        for finding in &trial.findings {
+            if !self.findings.iter().chain(&news).any(|known| known.is_like(finding)) {
+                news.push(finding.clone());
+            }
+        }
+        news
     }
 }
 
@@ -128,7 +130,7 @@ async fn attempt<E: fmt::Display>(
     memory: &Memory,
     send: &impl AsyncFn(&GeneratedRequest) -> Result<Answer, E>,
 ) -> Trial {
-    let request = GeneratedRequest::new(draft, memory);
+    let request = GeneratedRequest::new(draft, &contract.operations, memory);
     match send(&request).await {
         Ok(answer) => {
             let findings = contract.check(&request, &answer);
@@ -146,14 +148,14 @@ async fn attempt<E: fmt::Display>(
     }
 }
 
-/// The smallest request that still breaks `rule`; `None` when no smaller one does.
+/// The same finding by the smallest request that shows it; `None` when no smaller one does.
 async fn shrink<E: fmt::Display>(
     contract: &Contract,
     tree: &mut impl ValueTree<Value = Draft>,
     memory: &Memory,
     send: &impl AsyncFn(&GeneratedRequest) -> Result<Answer, E>,
-    rule: Rule,
-) -> Option<Trial> {
+    finding: &Finding,
+) -> Option<Finding> {
     let mut smallest = None;
     let mut has_other = tree.simplify();
     for _ in 0..MOST_SHRINKS {
@@ -161,11 +163,9 @@ async fn shrink<E: fmt::Display>(
             break;
         }
         let trial = attempt(contract, &tree.current(), memory, send).await;
-        let still_fails = trial.findings.iter().any(|finding| finding.rule == rule);
-        has_other = if still_fails { tree.simplify() } else { tree.complicate() };
-        if still_fails {
-            smallest = Some(trial);
-        }
+        let same = trial.findings.into_iter().find(|found| found.is_like(finding));
+        has_other = if same.is_some() { tree.simplify() } else { tree.complicate() };
+        smallest = same.or(smallest);
     }
     smallest
 }

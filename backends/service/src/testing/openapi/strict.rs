@@ -55,7 +55,7 @@ fn each(value: &Value, rewrite: impl Fn(&Value) -> Value) -> Value {
         Value::Object(nodes) => {
             nodes.iter().map(|(name, node)| (name.clone(), rewrite(node))).collect()
         }
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
@@ -65,8 +65,7 @@ fn describes_object(document: &Document, schema: &Value, deepest: usize) -> bool
     let describes = |node: &Value| describes_object(document, node, deeper);
     let parts = |keyword| schema.get(keyword).and_then(Value::as_array);
     let own = schema.get("properties").is_some()
-        || schema.get("$ref").is_some()
-            && document.resolve(schema).is_some_and(|target| describes(target))
+        || schema.get("$ref").is_some() && document.resolve(schema).is_some_and(&describes)
         || parts("allOf").is_some_and(|parts| parts.iter().any(describes));
     let alternatives = ["oneOf", "anyOf"].into_iter().filter_map(parts);
     let mut alternatives = alternatives.map(|alternatives| {
@@ -129,7 +128,7 @@ mod tests {
     fn maps_stay_open() {
         let schema = json!({ "type": "object", "properties": {
             "map": { "$ref": "#/components/schemas/Map" },
-            "any": { "oneOf": [
+            "any": { "anyOf": [
                 { "$ref": "#/components/schemas/Map" },
                 { "$ref": "#/components/schemas/Name" }
             ]},

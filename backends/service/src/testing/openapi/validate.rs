@@ -9,9 +9,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, draft202012};
 use serde_json::Value;
 
-use super::document::{
-    Document, Entry, escape, is_true, items, members, subschemas, text, types,
-};
+use super::document::{Document, Entry, is_true, items, members, placeholder, subschemas, text};
 
 /// The schema of documents by the `OpenAPI` Initiative, under the Apache License 2.0:
 /// <https://spec.openapis.org/oas/3.1/schema/2026-08-03>.
@@ -20,18 +18,14 @@ const OFFICIAL: &str = include_str!("oas-3.1-2026-08-03.json");
 const PROBLEM: &str = "application/problem+json";
 
 /// What a schema may say: JSON Schema 2020-12 and the base vocabulary of `OpenAPI` 3.1.
-const KEYWORDS: &[&str] = &[
-    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
-    "additionalProperties", "allOf", "anyOf", "const", "contains", "contentEncoding",
-    "contentMediaType", "contentSchema", "default", "dependentRequired", "dependentSchemas",
-    "deprecated", "description", "discriminator", "else", "enum", "example", "examples",
-    "exclusiveMaximum", "exclusiveMinimum", "externalDocs", "format", "if", "items",
-    "maxContains", "maxItems", "maxLength", "maxProperties", "maximum", "minContains", "minItems",
-    "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf", "pattern",
-    "patternProperties", "prefixItems", "properties", "propertyNames", "readOnly", "required",
-    "then", "title", "type", "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
-    "writeOnly", "xml",
-];
+const KEYWORDS: &str = "\
+    $anchor $comment $defs $dynamicAnchor $dynamicRef $id $ref $schema additionalProperties \
+    allOf anyOf const contains contentEncoding contentMediaType contentSchema default \
+    dependentRequired dependentSchemas deprecated description discriminator else enum example \
+    examples exclusiveMaximum exclusiveMinimum externalDocs format if items maxContains maxItems \
+    maxLength maxProperties maximum minContains minItems minLength minProperties minimum \
+    multipleOf not oneOf pattern patternProperties prefixItems properties propertyNames readOnly \
+    required then title type unevaluatedItems unevaluatedProperties uniqueItems writeOnly xml";
 
 /// Everything that is wrong with a document; nothing when it is fit to be published.
 pub fn validate(document: &Value) -> Vec<String> {
@@ -54,9 +48,9 @@ pub fn validate(document: &Value) -> Vec<String> {
 
 fn against_the_official_schema(root: &Value) -> Vec<String> {
     let official: Result<Value, _> = serde_json::from_str(OFFICIAL);
-    let validator = match official.map(|schema| {
-        jsonschema::options().should_validate_formats(true).build(&schema)
-    }) {
+    let validator = match official
+        .map(|schema| jsonschema::options().should_validate_formats(true).build(&schema))
+    {
         Ok(Ok(validator)) => validator,
         Ok(Err(error)) => return vec![format!("the official schema cannot be used: {error}")],
         Err(error) => return vec![format!("the official schema is not JSON: {error}")],
@@ -68,15 +62,14 @@ fn against_the_official_schema(root: &Value) -> Vec<String> {
 fn told(at: &str, error: &ValidationError<'_>) -> String {
     let place = format!("{at}{}", error.instance_path());
     let place = if place.is_empty() { "the document" } else { &place };
-    match error.kind() {
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let reasons: BTreeSet<_> =
-                context.iter().flatten().map(|error| error.masked().to_string()).collect();
-            let reasons: Vec<_> = reasons.into_iter().collect();
-            format!("{place}: {}", reasons.join(", or "))
-        }
-        _ => format!("{place}: {}", error.masked()),
+    if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } =
+        error.kind()
+    {
+        let reasons = context.iter().flatten().map(|error| error.masked().to_string());
+        let reasons: Vec<_> = reasons.collect::<BTreeSet<_>>().into_iter().collect();
+        return format!("{place}: {}", reasons.join(", or "));
     }
+    format!("{place}: {}", error.masked())
 }
 
 fn dangling_references(root: &Value) -> Vec<String> {
@@ -94,10 +87,14 @@ fn collect_references<'a>(node: &'a Value, found: &mut BTreeSet<&'a str>) {
         Value::Object(fields) => {
             found.extend(fields.get("$ref").and_then(Value::as_str));
             let schematic = fields.iter().filter(|(key, _)| !is_data(key));
-            schematic.for_each(|(_, value)| collect_references(value, found));
+            for (_, value) in schematic {
+                collect_references(value, found);
+            }
         }
         Value::Array(values) => {
-            values.iter().for_each(|value| collect_references(value, found));
+            for value in values {
+                collect_references(value, found);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -122,8 +119,9 @@ fn schema_faults(document: &Document, at: &str, schema: &Value) -> Vec<String> {
 /// JSON Schema takes no notice of what it does not know, so `nullable` or a misspelling says nothing.
 fn unknown_keywords(at: &str, schema: &Value) -> Vec<String> {
     let own = schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword);
-    let unknown =
-        own.filter(|name| !name.starts_with("x-") && !KEYWORDS.contains(&name.as_str()));
+    let unknown = own.filter(|name| {
+        !name.starts_with("x-") && !KEYWORDS.split_whitespace().any(|known| known == *name)
+    });
     let mut faults: Vec<_> =
         unknown.map(|name| format!("{at}: OpenAPI 3.1 has no schema keyword `{name}`")).collect();
     for (step, part) in subschemas(schema) {
@@ -133,7 +131,7 @@ fn unknown_keywords(at: &str, schema: &Value) -> Vec<String> {
 }
 
 fn path_faults(document: &Document, entry: Entry<'_>) -> Vec<String> {
-    let in_template: BTreeSet<_> = placeholders(entry.path).collect();
+    let in_template: BTreeSet<_> = entry.path.split('/').filter_map(placeholder).collect();
     let parameters = document.parameters(entry);
     let in_path = parameters.iter().filter(|node| text(node, "in") == "path");
     let declared: BTreeMap<_, _> =
@@ -143,19 +141,14 @@ fn path_faults(document: &Document, entry: Entry<'_>) -> Vec<String> {
     let optional = declared.iter().filter(|(_, is_required)| !**is_required);
     let unused = declared.keys().filter(|name| !in_template.contains(*name));
     let mut faults = Vec::new();
-    faults.extend(undeclared.map(|found| {
-        format!("{name}: {{{found}}} is not declared as a path parameter")
-    }));
-    faults.extend(optional.map(|(found, _)| {
-        format!("{name}: path parameter `{found}` must be required")
-    }));
+    faults.extend(
+        undeclared.map(|found| format!("{name}: {{{found}}} is not declared as a path parameter")),
+    );
+    faults.extend(
+        optional.map(|(found, _)| format!("{name}: path parameter `{found}` must be required")),
+    );
     faults.extend(unused.map(|found| format!("{name}: no {{{found}}} in the path")));
     faults
-}
-
-/// The names in braces of a path.
-pub(super) fn placeholders(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
 fn answer_faults(document: &Document, entry: Entry<'_>) -> Vec<String> {
@@ -183,9 +176,8 @@ fn answer_faults(document: &Document, entry: Entry<'_>) -> Vec<String> {
 fn security_faults(document: &Document, owner: &Value, name: &str) -> Vec<String> {
     let schemes = document.root().pointer("/components/securitySchemes");
     let wanted = items(owner, "security").iter().filter_map(Value::as_object).flatten();
-    let missing = wanted.filter(|(scheme, _)| {
-        schemes.is_none_or(|schemes| schemes.get(scheme.as_str()).is_none())
-    });
+    let missing = wanted
+        .filter(|(scheme, _)| schemes.is_none_or(|schemes| schemes.get(scheme.as_str()).is_none()));
     missing.map(|(scheme, _)| format!("{name}: there is no security scheme `{scheme}`")).collect()
 }
 

@@ -1,13 +1,20 @@
 //! Values that fit a schema, and values that nearly do.
 
+use std::collections::BTreeMap;
+use std::iter;
+use std::ops::RangeInclusive;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
+use proptest::char;
 use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Union};
 use proptest::string::string_regex;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::document::{Document, items, members, text, types};
 use super::hostile;
@@ -51,7 +58,11 @@ impl Values<'_> {
             .cloned()
             .collect();
         // A schema says less than its examples: a number that exists, a pattern's usual form.
-        if examples.is_empty() { made_up } else { prop_oneof![2 => select(examples), 3 => made_up].boxed() }
+        if examples.is_empty() {
+            made_up
+        } else {
+            prop_oneof![2 => select(examples), 3 => made_up].boxed()
+        }
     }
 
     fn make_up(self, schema: &Value, deepest: usize) -> BoxedStrategy<Value> {
@@ -89,7 +100,7 @@ impl Values<'_> {
         let formatted = match text(schema, "format") {
             "date" => self.dates().boxed(),
             "date-time" => self.instants().boxed(),
-            "uuid" => any::<u128>().prop_map(|bits| uuid::Uuid::from_u128(bits).to_string()).boxed(),
+            "uuid" => any::<u128>().prop_map(|bits| Uuid::from_u128(bits).to_string()).boxed(),
             "email" => "[a-z]{1,8}[.+]?[a-z0-9]{1,20}@[a-z]{1,8}\\.example".boxed(),
             "uri" | "uri-reference" => "https://[a-z]{1,8}\\.example/[a-z]{0,8}".boxed(),
             _ => patterned(schema).unwrap_or_else(|| plain(schema)),
@@ -127,8 +138,12 @@ impl Values<'_> {
         let required = items(schema, "required");
         let described = members(schema, "properties").map(|(name, node)| {
             let is_required = required.iter().any(|wanted| wanted == name.as_str());
-            let given = if is_required { 1.0 } else { 0.6 };
-            let value = proptest::option::weighted(given, self.fit(node, deepest));
+            let value = self.fit(node, deepest);
+            let value = if is_required {
+                value.prop_map(Some).boxed()
+            } else {
+                option::weighted(0.6, value).boxed()
+            };
             let name = name.clone();
             value.prop_map(move |value| value.map(|value| (name.clone(), value))).boxed()
         });
@@ -137,7 +152,7 @@ impl Values<'_> {
             Some(node) if node.is_object() => {
                 btree_map("[a-z]{1,8}", self.fit(node, deepest), 0..4).boxed()
             }
-            _ => Just(std::collections::BTreeMap::new()).boxed(),
+            _ => Just(BTreeMap::new()).boxed(),
         };
         (described, free)
             .prop_map(|(described, free)| described.into_iter().flatten().chain(free).collect())
@@ -169,7 +184,7 @@ impl Values<'_> {
         let (good, bad) = (self.fit(node, deepest), self.fail(node, deepest));
         let many = good.clone().prop_map(move |item| {
             // One more than are allowed, or many where no limit is told.
-            Value::Array(std::iter::repeat_n(item, index(most)).collect())
+            Value::Array(iter::repeat_n(item, index(most)).collect())
         });
         prop_oneof![
             3 => (vec(good.clone(), 0..3), bad).prop_map(|(mut list, bad)| { list.push(bad); Value::from(list) }),
@@ -264,8 +279,8 @@ fn plain(schema: &Value) -> BoxedStrategy<String> {
     let boundary = most.min(least.max(LONGEST_BOUNDARY));
     let letters = || {
         prop_oneof![
-            6 => proptest::char::range('a', 'z'),
-            2 => proptest::char::range('가', '힣'),
+            6 => char::range('a', 'z'),
+            2 => char::range('가', '힣'),
             1 => select(vec![' ', '-', '0', '\'', '"', '\\', '%', '&', 'é', '\u{301}', '🧳', '𝕏']),
         ]
     };
@@ -314,7 +329,7 @@ pub(super) fn number(schema: &Value, key: &str) -> Option<u64> {
     schema.get(key).and_then(Value::as_u64)
 }
 
-fn range(least: u64, most: u64) -> std::ops::RangeInclusive<usize> {
+fn range(least: u64, most: u64) -> RangeInclusive<usize> {
     index(least)..=index(most.max(least))
 }
 

@@ -14,8 +14,8 @@ pub async fn over_tcp(
     request: &GeneratedRequest,
     headers: &[(&str, String)],
 ) -> Result<Answer, Box<dyn Error>> {
-    let GeneratedRequest { method, target, body, .. } = request;
-    let own = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+    let (method, target, body) = (request.method(), request.target(), request.body());
+    let own = request.headers().iter().map(|(name, value)| format!("{name}: {value}\r\n"));
     let more = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
     let lines: String = own.chain(more).collect();
     let length = body.len();
