@@ -1,16 +1,22 @@
 # Every target is a cargo line or a script in .ci; `make help` lists them.
 
 SHELL := /bin/bash
+PROGRAMS := $(addprefix -p ,tollgate cms member reservation planner payment notification)
 .DEFAULT_GOAL := help
-.PHONY: run test check doc bench dist clean help
+.PHONY: run demo test check doc bench dist clean help
 
-run:    ## build in release, start the backends and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8080" is passed on
+run:    ## build in release, start six services and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8080" is passed on
 	@.ci/need cargo cc cmake curl
-	cargo build --release --locked -p tollgate -p cms
+	cargo build --release --locked $(PROGRAMS)
 	@.ci/demo $(ARGS)
 
+demo:   ## the same, but walk once through the platform and stop: sign up, log in, search, plan a trip, log out
+	@.ci/need cargo cc cmake curl
+	cargo build --release --locked $(PROGRAMS)
+	@WALK=1 .ci/demo $(ARGS)
+
 test:   ## start what the tests talk to, check and test everything, count what passed, failed and was skipped
-	@.ci/need cargo cc cmake
+	@.ci/need cargo cc cmake curl redis-server
 	@.ci/with-postgres .ci/test
 
 check:  ## formatting and lints, as the pre-commit hook does
@@ -27,7 +33,7 @@ bench:  ## criterion benches, then CPU per request beside a bare Pingora proxy a
 
 dist:   ## the binaries as they are shipped, in target/dist
 	@.ci/need cargo cc cmake
-	cargo build --profile dist --locked -p tollgate -p cms
+	cargo build --profile dist --locked $(PROGRAMS)
 
 clean:  ## remove what was built; ./data stays
 	cargo clean

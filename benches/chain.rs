@@ -12,7 +12,6 @@ use tollgate::config::Settings;
 use tollgate::snapshot::{Shared, Snapshot};
 use tollgate::telemetry::metrics::Metrics;
 use tollgate::telemetry::timer::Outcome;
-use tollgate::upstream::Upstreams;
 use tollgate_benches::service_path;
 use tollgate_filters::{Exchange, ExchangeState, Incoming, Route, Row};
 
@@ -89,7 +88,7 @@ fn chains(bench: &mut Criterion) {
 fn exchanges(bench: &mut Criterion) {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let metrics = Metrics::new().expect("metrics");
-    let shared = Shared { metrics, upstreams: Upstreams::default() };
+    let shared = Shared::new(metrics, Arc::new(|_| None));
     for count in [1, 10_000] {
         let routes = (0..count).fold(RouteBuilder::new(), |routes, number| {
             routes.route(&format!("service-{number:05}"), |route| {
@@ -99,7 +98,7 @@ fn exchanges(bench: &mut Criterion) {
             })
         });
         let routes = routes.build().expect("routes that can be built");
-        let (snapshot, _) = Snapshot::new(routes, Settings::default(), &shared);
+        let (snapshot, _) = Snapshot::new(routes, Settings::default(), &shared).unwrap();
         let mut paths: Vec<String> =
             (0..count).map(|number| format!("{}/places/42", service_path(number))).collect();
         fastrand::Rng::with_seed(1).shuffle(&mut paths);

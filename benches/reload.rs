@@ -3,13 +3,13 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tollgate::config;
 use tollgate::snapshot::{Shared, Snapshot};
 use tollgate::telemetry::metrics::Metrics;
-use tollgate::upstream::Upstreams;
 use tollgate_benches::many_routes;
 
 /// The allocator of the product.
@@ -21,7 +21,7 @@ fn reload(bench: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(3));
     let backend = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
     let metrics = Metrics::new().expect("metrics");
-    let shared = Shared { metrics, upstreams: Upstreams::default() };
+    let shared = Shared::new(metrics, Arc::new(|_| None));
     for count in [20, 5_000, 10_000] {
         let text = many_routes(count, backend);
         group.bench_function(count.to_string(), |bencher| {

@@ -49,6 +49,13 @@ pub fn problem(failure: &Failure, path: &str) -> Result<Outgoing> {
     let mut head = ResponseHeader::build(status, Some(4))?;
     head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
     head.insert_header("Proxy-Status", proxy_status(failure))?;
+    if let Some(challenge) = challenge(failure) {
+        head.insert_header(header::WWW_AUTHENTICATE, challenge)?;
+        head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    }
+    if let Some(seconds) = retry_after(failure) {
+        head.insert_header(header::RETRY_AFTER, seconds)?;
+    }
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
     Ok(Outgoing { head, body })
 }
@@ -75,7 +82,35 @@ fn detail(failure: &Failure) -> &'static str {
         Failure::NoInstance(_) | Failure::NoInstanceNotFound(_) => {
             "No instance of the service is available."
         }
+        Failure::TokenMissing(_) => "Send one token as `Authorization: Bearer`; log in to get one.",
+        Failure::TokenInvalid(_) => "The token is not valid; log in to get one.",
+        Failure::SessionExpired | Failure::SessionRevoked | Failure::RefreshExpired => {
+            "The session has ended; log in again."
+        }
+        Failure::TokenReused => "The token had been replaced; the session has ended, log in again.",
+        Failure::MemberInactive => "The account is not active.",
+        Failure::MemberMismatch => "`memberId` names another member.",
+        Failure::StoreUnavailable(_) => "Sessions cannot be looked up now; try again.",
+        Failure::MemberUnavailable(_) => "The account cannot be looked up now; try again.",
+        Failure::LoginThrottled(_) => "Too many logins failed; wait before the next.",
+        Failure::BadLogin(reason) => reason,
+        Failure::MalformedJson => "The body is not JSON.",
     }
+}
+
+/// What RFC 6750 3 tells a client whose token does not do.
+fn challenge(failure: &Failure) -> Option<&'static str> {
+    if matches!(failure, Failure::TokenMissing(_)) {
+        return Some("Bearer");
+    }
+    (failure.status() == 401).then_some("Bearer error=\"invalid_token\"")
+}
+
+fn retry_after(failure: &Failure) -> Option<u64> {
+    if let Failure::LoginThrottled(seconds) = failure {
+        return Some(*seconds);
+    }
+    matches!(failure, Failure::StoreUnavailable(_) | Failure::MemberUnavailable(_)).then_some(1)
 }
 
 fn proxy_status(failure: &Failure) -> String {

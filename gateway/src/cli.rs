@@ -72,7 +72,8 @@ impl Command {
             Action::Check { file, format } => check(&file, format, &environment),
             Action::Run { file, listen, admin, workers } => {
                 log_to_stderr();
-                let overrides = Overrides { listen, admin, workers: workers.map(usize::from) };
+                let workers = workers.map(usize::from);
+                let overrides = Overrides { listen, admin, workers, ..Overrides::default() };
                 match gateway::run(file, &overrides, environment) {
                     Ok(()) => ExitCode::SUCCESS,
                     Err(gateway::StartError::Load(error)) => refused(&error),

@@ -18,3 +18,8 @@ pub(crate) fn unix_nanos() -> i128 {
         Err(before) => -nanos(before.duration()),
     }
 }
+
+/// Milliseconds since 1970-01-01T00:00:00Z by the wall clock.
+pub(crate) fn unix_millis() -> i64 {
+    i64::try_from(unix_nanos() / 1_000_000).unwrap_or_default()
+}

@@ -43,8 +43,9 @@ use tree::{Broken, Node};
 pub use problem::Problem;
 pub use report::Report;
 pub use settings::{
-    AccessLog, AccessLogFormat, Forwarded, HttpClient, Limits, Listener, Metrics, Settings,
-    TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
+    AccessLog, AccessLogFormat, Auth, ExemptRequests, Forwarded, HttpClient, Limits, Listener,
+    MemberService, Metrics, Settings, Store, TargetPolicy, Timeouts, Units, XForwarded,
+    XForwardedHeader,
 };
 
 /// Largest file that is looked at: 16 MiB, room for more routes than a tree may hold.
@@ -199,6 +200,15 @@ pub fn load(
         return Err(LoadError::Problems(report));
     }
     Ok(Loaded { settings, routes, warnings: report })
+}
+
+/// A file that is fine but needs what this machine does not have.
+pub(crate) fn not_usable_here(name: &str, why: &impl ToString) -> LoadError {
+    let why = why.to_string();
+    let (message, help) =
+        why.split_once('\n').unwrap_or((&why, "correct it and save the file again"));
+    let problem = Invalid::new("not-usable-here", message).with_help(help);
+    LoadError::Problems(alone(&Source::new(name, ""), problem))
 }
 
 fn alone(source: &Source<'_>, problem: Invalid) -> Report {

@@ -1,5 +1,6 @@
 //! Puts the parts together: file, listeners, admin, signals.
 
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
+use crate::auth::{AuthError, KeyWatch};
 use crate::config::{self, LoadError, Loaded, Settings};
 use crate::proxy::Gateway;
 use crate::reload::{Environment, RouteFile, Watch};
@@ -21,10 +23,10 @@ use crate::server::{self, Listener};
 use crate::snapshot::{Shared, Snapshot};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{Resolver, Upstreams};
+use crate::upstream::Resolver;
 
 /// What the command line says instead of the file.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Overrides {
     /// Addresses to listen on; empty for those of the file.
     pub listen: Vec<SocketAddr>,
@@ -32,6 +34,23 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// Number of worker threads.
     pub workers: Option<usize>,
+    /// Where secrets are read from if routes come from no file.
+    pub environment: Environment,
+}
+
+impl Default for Overrides {
+    fn default() -> Self {
+        let nothing: Environment = Arc::new(|_| None);
+        Self { listen: Vec::new(), admin: None, workers: None, environment: nothing }
+    }
+}
+
+/// Without the environment, which holds secrets.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listen, admin, workers, .. } = self;
+        formatter.debug_tuple("Overrides").field(&(listen, admin, workers)).finish()
+    }
 }
 
 /// Why the gateway cannot start.
@@ -58,6 +77,9 @@ pub enum StartError {
     /// The system lacks something the gateway needs.
     #[error("cannot start: {0}\nfree memory, threads or file descriptors and start again")]
     System(#[from] io::Error),
+    /// Login tokens cannot be used.
+    #[error("cannot start: {0}")]
+    Auth(#[from] AuthError),
     /// Two metrics have one name.
     #[error("cannot start: {0}\nthis is a defect; please report it")]
     Metrics(#[from] prometheus::Error),
@@ -71,6 +93,7 @@ pub struct Prepared {
     admin: Admin,
     watch: Option<Watch>,
     resolver: Resolver,
+    keys: KeyWatch,
     workers: usize,
 }
 
@@ -106,13 +129,15 @@ impl Prepared {
         let Loaded { settings, routes, .. } = loaded;
         let workers = overrides.workers.or(settings.workers.map(NonZeroUsize::get));
         let workers = workers.unwrap_or_else(cores);
-        let shared = Arc::new(Shared { metrics: Metrics::new()?, upstreams: Upstreams::default() });
+        let environment = file.as_ref().map(|(_, _, environment)| Arc::clone(environment));
+        let environment = environment.unwrap_or_else(|| Arc::clone(&overrides.environment));
+        let shared = Arc::new(Shared::new(Metrics::new()?, environment));
         let access_log =
             AccessLog::start(&settings.access_log, workers + 1).map_err(StartError::AccessLog)?;
         let (admin_address, addresses) = addresses(&settings, overrides);
         let admin_socket = listen(admin_address)?;
         let idle = settings.timeouts.client_keep_alive;
-        let (snapshot, warnings) = Snapshot::new(routes, settings, &shared);
+        let (snapshot, warnings) = Snapshot::new(routes, settings, &shared)?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -141,7 +166,8 @@ impl Prepared {
         }
         let watch = admin.file.as_ref().map(|file| Watch::start(Arc::clone(file))).transpose()?;
         let resolver = Resolver::start(Arc::clone(&admin.shared))?;
-        Ok(Self { listeners, admin_socket, admin, watch, resolver, workers })
+        let keys = KeyWatch::start(Arc::clone(&admin.shared))?;
+        Ok(Self { listeners, admin_socket, admin, watch, resolver, keys, workers })
     }
 
     /// The addresses requests are taken on, with the ports the system chose.
@@ -203,7 +229,8 @@ impl Prepared {
     ///
     /// The system lacks something the gateway needs.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Self { listeners, admin_socket, admin, watch: _watch, resolver: _resolver, .. } = self;
+        let Self { listeners, admin_socket, admin, .. } = self;
+        let _running = (self.watch, self.resolver, self.keys);
         let access_log = Arc::clone(&admin.access_log);
         let (stop_admin, admin_stops) = watch::channel(false);
         let drain = Arc::clone(&admin.drain);

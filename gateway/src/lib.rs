@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod auth;
 pub mod builder;
 pub mod cli;
 mod clock;

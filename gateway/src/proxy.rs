@@ -1,5 +1,6 @@
 //! The phases of a request: Pingora calls, the route's chain decides, nothing is decided here.
 
+mod body;
 pub mod context;
 pub mod forwarding;
 pub mod guard;
@@ -183,6 +184,7 @@ impl ProxyHttp for Gateway {
         } else if let Some(destination) = context.destination() {
             upstream_request.insert_header("Host", destination.host.clone())?;
         }
+        vouch(upstream_request, context);
         Ok(())
     }
 
@@ -210,7 +212,9 @@ impl ProxyHttp for Gateway {
             return if context.is_overdue() { Err(context.overdue()) } else { Ok(()) };
         }
         context.upstream_answered();
-        if head.status.as_u16() != 101 {
+        if head.status.as_u16() == 101 {
+            context.on_switch(session.req_header_mut(), head);
+        } else {
             if let Some(snapshot) = &context.snapshot {
                 drop_hop_by_hop(head, &snapshot.hop_by_hop);
             }
@@ -352,6 +356,19 @@ fn is_short_body(head: &RequestHeader) -> bool {
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= 64 << 10)
         && !head.headers.contains_key(header::EXPECT)
+}
+
+/// Tells the upstream who sent a request, in the place of whatever filters wrote.
+fn vouch(request: &mut RequestHeader, context: &mut Context) {
+    let identity = context.state.auth.as_ref().and_then(|state| state.identity());
+    let tells_identity = context.plan().is_some_and(|plan| plan.tells_identity);
+    let auth = context.snapshot.as_ref().and_then(|snapshot| snapshot.auth.as_ref());
+    let Some(auth) = auth.filter(|_| tells_identity) else { return };
+    if let Some(proofs) = &auth.proofs {
+        let now = clock::unix_millis() / 1000;
+        // A head cannot be so full: the guard limits it.
+        let _is_written = proofs.load().vouch(request, identity, now);
+    }
 }
 
 /// How long the rest of a refused request's body is read before the connection is closed.

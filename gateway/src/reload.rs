@@ -116,7 +116,14 @@ impl RouteFile {
         if !loaded.warnings.is_empty() {
             tracing::warn!("\n{}", loaded.warnings);
         }
-        let (snapshot, warnings) = Snapshot::new(loaded.routes, loaded.settings, &self.shared);
+        let new = Snapshot::new(loaded.routes, loaded.settings, &self.shared);
+        let (snapshot, warnings) = match new {
+            Ok(new) => new,
+            Err(error) => {
+                let name = self.path.display().to_string();
+                return self.keep(&config::not_usable_here(&name, &error));
+            }
+        };
         for warning in warnings {
             tracing::warn!("{warning}");
         }

@@ -9,8 +9,10 @@ use http::{HeaderName, HeaderValue, header};
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Row, Scheme, TargetKind};
 
+use crate::auth::{AuthError, AuthInUse, AuthParts};
 use crate::config::Settings;
 use crate::proxy::forwarding::Forwarding;
+use crate::reload::Environment;
 use crate::telemetry::access_log::JsonText;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
@@ -23,6 +25,15 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Upstreams by host and port.
     pub upstreams: Upstreams,
+    /// Keys and sessions.
+    pub auth: AuthParts,
+}
+
+impl Shared {
+    /// Nothing yet but where to count, and where secrets come from.
+    pub fn new(metrics: Metrics, environment: Environment) -> Self {
+        Self { metrics, upstreams: Upstreams::default(), auth: AuthParts::new(environment) }
+    }
 }
 
 /// The state of the gateway that one request sees from its beginning to its end.
@@ -32,6 +43,8 @@ pub struct Snapshot {
     pub table: RouteTable<Plan>,
     /// What the file says beside the routes.
     pub settings: Settings,
+    /// Login tokens; `None` if there are none.
+    pub auth: Option<Arc<AuthInUse>>,
     /// Which forwarding headers are written.
     pub forwarding: Forwarding,
     /// Headers dropped from requests and answers beside those the proxy drops.
@@ -52,6 +65,9 @@ pub struct Plan {
     pub log_id: JsonText,
     /// Why every request fails, as in the reference gateway.
     pub broken: Option<Broken>,
+    /// Whether the upstream is told who sent a request (`metadata.identity`), where there are login
+    /// tokens.
+    pub tells_identity: bool,
 }
 
 const _: () = assert!(size_of::<Plan>() == 64);
@@ -100,7 +116,16 @@ impl Destination {
 impl Snapshot {
     /// Prepares routes for serving. Names are resolved; one that has no address is a warning, and
     /// its routes answer 502 until it has one.
-    pub fn new(routes: Vec<Route>, settings: Settings, shared: &Shared) -> (Self, Vec<String>) {
+    ///
+    /// # Errors
+    ///
+    /// Secrets or stores of `auth` that cannot be used.
+    pub fn new(
+        routes: Vec<Route>,
+        settings: Settings,
+        shared: &Shared,
+    ) -> Result<(Self, Vec<String>), AuthError> {
+        let auth = shared.auth.prepare(&settings, &shared.upstreams)?;
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }
@@ -137,7 +162,7 @@ impl Snapshot {
                 !matches!(*name, header::TRANSFER_ENCODING | header::CONNECTION | header::UPGRADE)
             })
             .collect();
-        (Self { table, settings, forwarding, hop_by_hop }, warnings)
+        Ok((Self { table, settings, auth, forwarding, hop_by_hop }, warnings))
     }
 }
 
@@ -184,6 +209,7 @@ impl Plan {
             timer: metrics.timer(&route.id, &route.target.text),
             log_id: JsonText::new(&route.id),
             broken,
+            tells_identity: tells_identity(route),
         }
     }
 }
@@ -253,6 +279,22 @@ fn connect_timeout(route: &Route) -> Result<Option<Duration>, Broken> {
     };
     let millis = u64::try_from(millis).map_err(|_| broken)?;
     Ok(Some(Duration::from_millis(millis)))
+}
+
+/// `metadata.identity`: true unless it says false.
+fn tells_identity(route: &Route) -> bool {
+    match metadata(route, "identity") {
+        Some(MetadataValue::Boolean(tells)) => *tells,
+        Some(MetadataValue::Text(text)) => !text.eq_ignore_ascii_case("false"),
+        Some(
+            MetadataValue::Null
+            | MetadataValue::Integer(_)
+            | MetadataValue::Float(_)
+            | MetadataValue::List(_)
+            | MetadataValue::Map(_),
+        )
+        | None => true,
+    }
 }
 
 /// `metadata.response-timeout`: milliseconds; a negative number waits for ever, other text is

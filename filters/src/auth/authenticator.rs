@@ -365,7 +365,27 @@ impl Authenticator {
     ) -> Result<(), Failure> {
         if exchange.auth_state().is_login {
             self.login_answered(exchange, head).await?;
-        } else if asks_to_revoke(head) {
+        }
+        self.heed(exchange, head).await
+    }
+
+    /// Whether an answer says something to the gateway alone.
+    pub fn is_told(head: &ResponseHeader) -> bool {
+        spoof::has_internal(head)
+    }
+
+    /// Does what an answer asks the gateway to do, and takes it off the answer; for every answer
+    /// that [`Authenticator::is_told`] finds something on.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer.
+    pub async fn heed(
+        &self,
+        exchange: &mut Exchange<'_>,
+        head: &mut ResponseHeader,
+    ) -> Result<(), Failure> {
+        if asks_to_revoke(head) {
             self.revoke(exchange).await?;
         }
         spoof::strip_answer(head);

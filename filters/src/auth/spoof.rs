@@ -11,6 +11,11 @@ pub(super) fn strip_request(head: &mut RequestHeader) {
     }
 }
 
+/// Whether an answer has what a service says to the gateway alone.
+pub(super) fn has_internal(head: &ResponseHeader) -> bool {
+    head.headers.keys().any(|name| begins(name, "x-auth-"))
+}
+
 /// Deletes what a service says to the gateway alone.
 pub(super) fn strip_answer(head: &mut ResponseHeader) {
     while let Some(name) = head.headers.keys().find(|name| begins(name, "x-auth-")).cloned() {

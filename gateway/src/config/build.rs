@@ -168,6 +168,7 @@ fn has_errors(found: &[Found]) -> bool {
 struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
     told: &'b Units,
+    has_auth: bool,
     id: &'b Arc<str>,
     shared_headers: SharedHeaders,
     found: Vec<Found>,
@@ -178,6 +179,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
         Self {
             context: builder.context,
             told: &builder.settings.units,
+            has_auth: builder.settings.auth.is_some(),
             id,
             shared_headers: builder.shared_headers.clone(),
             found: Vec::new(),
@@ -219,6 +221,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 optional_trailing_slash: self.told.optional_trailing_slash,
                 base_path: &self.told.base_path,
                 original_status_header: self.told.original_status_header.as_deref(),
+                has_auth: self.has_auth,
                 shared_headers: self.shared_headers.clone(),
                 ..UnitSettings::native(self.id)
             };

@@ -40,7 +40,6 @@ const LATER: &[&str] = &[
     "filter.rewrite-location-response-header",
     "filter.rewrite-request-parameter",
     "filter.rewrite-response-header",
-    "filter.save-session",
     "filter.secure-headers",
     "filter.set-request-host-header",
     "filter.set-request-uri",

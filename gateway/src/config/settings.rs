@@ -1,5 +1,6 @@
 //! Everything a file says besides routes.
 
+mod auth;
 mod read;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
 
 /// Everything a file says besides routes, with the defaults for what it does not say.
@@ -46,6 +48,10 @@ pub struct Settings {
     pub metrics: Metrics,
     /// `loadbalancer.use404`: whether a service without instances is 404, not 503. Default false.
     pub load_balancer_use_404: bool,
+    /// `stores`: where state is kept that several gateways share. Start-only.
+    pub stores: Vec<Store>,
+    /// `auth`: login tokens. `None`, the default: no authentication.
+    pub auth: Option<Auth>,
     /// What units are told.
     pub units: Units,
 }
@@ -202,6 +208,7 @@ impl Settings {
             ("admin", self.admin != other.admin),
             ("workers", self.workers != other.workers),
             ("access-log", self.access_log != other.access_log),
+            ("stores", self.stores != other.stores),
         ];
         differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -234,6 +241,8 @@ impl Default for Settings {
             hop_by_hop: HOP_BY_HOP.iter().map(|name| (*name).to_owned()).collect(),
             metrics: Metrics::default(),
             load_balancer_use_404: false,
+            stores: Vec::new(),
+            auth: None,
             units: Units::default(),
         }
     }

@@ -9,6 +9,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
+use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{Exchange, ExchangeState, Failure, Route, Row};
 
 use crate::clock;
@@ -64,6 +65,13 @@ pub struct Arrival {
     target: Uri,
     trace_parent: Option<HeaderValue>,
     is_stream: bool,
+}
+
+impl Arrival {
+    /// The raw path, without the query.
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
 }
 
 /// Counts a request as long as it lives, however it ends.
@@ -126,7 +134,7 @@ impl Context {
 
     /// The raw path as sent, without the query.
     pub fn path(&self) -> &str {
-        self.arrival.target.path()
+        self.arrival.path()
     }
 
     fn row(&self) -> Option<&Row<Plan>> {
@@ -214,21 +222,52 @@ impl Context {
         request: &mut RequestHeader,
         head: &mut ResponseHeader,
     ) -> Result<(), Failure> {
-        let Some(Row { route, .. }) = row(self.snapshot.as_deref(), self.position) else {
+        let snapshot = self.snapshot.as_deref();
+        let Some(Row { route, plan }) = row(snapshot, self.position) else {
             return Ok(());
         };
-        let mut exchange = Exchange::new(request, &mut self.state);
+        let authenticator = authenticator(snapshot);
+        let mut exchange =
+            Exchange::new(request, &mut self.state).with_authenticator(authenticator);
         route.chain.on_response(&mut exchange, head).await?;
+        if let Some(authenticator) = authenticator
+            && plan.tells_identity
+            && Authenticator::is_told(head)
+        {
+            Box::pin(authenticator.heed(&mut exchange, head)).await?;
+        }
         route.chain.on_answer(&mut exchange, head);
+        if let Some(authenticator) = authenticator {
+            authenticator.attach(&mut exchange, head);
+        }
         Ok(())
     }
 
     /// Runs what the chosen route's filters do to every answer.
     pub fn on_answer(&mut self, request: &mut RequestHeader, head: &mut ResponseHeader) {
-        if let Some(Row { route, .. }) = row(self.snapshot.as_deref(), self.position) {
-            route.chain.on_answer(&mut Exchange::new(request, &mut self.state), head);
+        let snapshot = self.snapshot.as_deref();
+        let authenticator = authenticator(snapshot);
+        let mut exchange =
+            Exchange::new(request, &mut self.state).with_authenticator(authenticator);
+        if let Some(Row { route, .. }) = row(snapshot, self.position) {
+            route.chain.on_answer(&mut exchange, head);
+        }
+        if let Some(authenticator) = authenticator {
+            authenticator.attach(&mut exchange, head);
         }
     }
+
+    /// Puts a new token on a head that no filter sees: a switch of protocols.
+    pub fn on_switch(&mut self, request: &mut RequestHeader, head: &mut ResponseHeader) {
+        if let Some(authenticator) = authenticator(self.snapshot.as_deref()) {
+            authenticator.attach(&mut Exchange::new(request, &mut self.state), head);
+        }
+    }
+}
+
+/// The rules of login tokens, where there are some.
+pub(super) fn authenticator(snapshot: Option<&Snapshot>) -> Option<&Authenticator> {
+    snapshot?.auth.as_deref().map(|auth| &auth.authenticator)
 }
 
 /// The row of the chosen route, where the rest of the context is lent to its filters.

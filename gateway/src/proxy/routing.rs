@@ -5,12 +5,14 @@ use std::sync::Arc;
 use http::{Method, Uri, header};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
+use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{
     Answer, Choices, Exchange, Failure, Flow, Incoming, Route, Row, TargetKind, header_value,
 };
 
 use super::Gateway;
-use super::context::Context;
+use super::body;
+use super::context::{Context, authenticator};
 use super::guard;
 use crate::answer::{self, Outgoing};
 use crate::clock;
@@ -38,6 +40,9 @@ impl Gateway {
             &snapshot.settings.limits,
             self.target_policy,
         )?;
+        if snapshot.auth.is_some() {
+            Authenticator::strip(session.req_header_mut());
+        }
         let choices = snapshot.table.choose(&mut fastrand::f64);
         for _ in 0..MAX_FORWARDS {
             let route = choose(&snapshot, session.req_header(), context, &choices)?;
@@ -46,9 +51,8 @@ impl Gateway {
             if !is_proxied && let TargetKind::Forward { path } = &route.target.kind {
                 Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
             }
-            let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
-            if let Flow::Respond(answer) = route.chain.on_request(&mut exchange).await? {
-                return from_filter(*answer).map(Some);
+            if let Some(answer) = filters(session, context, &snapshot, route).await? {
+                return from_filter(answer).map(Some);
             }
             if self.target_policy == TargetPolicy::Strict {
                 guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
@@ -100,6 +104,35 @@ fn choose<'s>(
         context.path_pattern = route.predicates.path_pattern(&incoming).map(Arc::clone);
     }
     Ok(route)
+}
+
+/// Demands a token where there are some, then runs the route's filters, until one of them answers.
+async fn filters(
+    session: &mut Session,
+    context: &mut Context,
+    snapshot: &Snapshot,
+    route: &Route,
+) -> Result<Option<Answer>, Failure> {
+    let authenticator = authenticator(Some(snapshot));
+    if let Some(authenticator) = authenticator {
+        let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
+        // Boxed, so that the future of requests without login tokens is small.
+        Box::pin(authenticator.demand(&mut exchange, context.arrival.path())).await?;
+    }
+    let mut place = 0;
+    loop {
+        let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state)
+            .with_authenticator(authenticator);
+        match route.chain.on_request(&mut place, &mut exchange).await? {
+            Flow::Continue => return Ok(None),
+            Flow::Respond(answer) => return Ok(Some(*answer)),
+            Flow::ReadBody { limit } => {
+                let wait = snapshot.settings.timeouts.client_read;
+                let body = Box::pin(body::read(session, limit.min(body::MOST), wait)).await?;
+                context.state.body = Some(body);
+            }
+        }
+    }
 }
 
 /// Checks what only the chosen route can tell before its upstream is asked.

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, ToSocketAddrs};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tollgate::builder::RouteBuilder;
 use tollgate::config::Settings;
 use tollgate::snapshot::{Shared, Snapshot};
 use tollgate::telemetry::metrics::Metrics;
-use tollgate::upstream::Upstreams;
 
 use crate::support::{Gateway, Reply, Unreachable, Upstream, eventually};
 
@@ -26,8 +25,9 @@ fn g4_1_the_host_is_the_targets() {
 fn g4_1_the_hosts_port_is_left_out_where_it_is_80_or_443() {
     let host_of = |uri: &str| {
         let routes = RouteBuilder::new().route("r", |route| route.path("/**").uri(uri));
-        let shared = Shared { metrics: Metrics::new().unwrap(), upstreams: Upstreams::default() };
-        let (snapshot, _) = Snapshot::new(routes.build().unwrap(), Settings::default(), &shared);
+        let shared = Shared::new(Metrics::new().unwrap(), Arc::new(|_| None));
+        let (snapshot, _) =
+            Snapshot::new(routes.build().unwrap(), Settings::default(), &shared).unwrap();
         let host = snapshot.table.row(0).unwrap().plan.destination.as_ref().unwrap().host.clone();
         host.to_str().unwrap().to_owned()
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tollgate_filters::java_regex::JavaPattern;
 use tollgate_filters::{Invalid, filter, predicate};
 
+use super::auth;
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
@@ -17,7 +18,7 @@ use crate::config::tree::Kind;
 use crate::config::values;
 
 /// Puts what is there in the place of what was.
-fn set<T>(place: &mut T, value: Option<T>) {
+pub(super) fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
@@ -60,6 +61,7 @@ pub(in crate::config) fn own(section: &Section<'_, '_>, settings: &mut Settings)
         set(&mut settings.access_log_format, log.get("format", format));
         log.finish();
     }
+    auth::read(section, settings);
 }
 
 fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
@@ -99,7 +101,7 @@ fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
     listeners
 }
 
-fn one_of<T: Copy>(value: &Value<'_>, choices: &[(&str, T)]) -> Result<T, Invalid> {
+pub(super) fn one_of<T: Copy>(value: &Value<'_>, choices: &[(&str, T)]) -> Result<T, Invalid> {
     let text = value.text();
     let found = choices.iter().find(|(name, _)| text.trim().eq_ignore_ascii_case(name));
     found.map(|(_, choice)| *choice).ok_or_else(|| {

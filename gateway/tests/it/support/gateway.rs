@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::{fs, thread};
 
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tollgate::config::{self, AccessLog, Loaded, Settings};
 use tollgate::gateway::{Overrides, Prepared};
+use tollgate::reload::Environment;
 use tollgate_filters::Route;
 
 use super::{Answer, Client, Upstream, eventually};
@@ -64,13 +66,30 @@ impl Gateway {
         Self::start(&file(uri, &["Path=/**"], &[]))
     }
 
-    fn serve(mut loaded: Loaded) -> Self {
+    /// Serves a route file with an environment, which has the secrets.
+    #[track_caller]
+    pub(crate) fn with_environment(file: &str, environment: Environment) -> Self {
+        match config::load(file, "routes.yaml", &*environment) {
+            Ok(loaded) => Self::serve_with(loaded, environment),
+            Err(error) => panic!("{error}\n{file}"),
+        }
+    }
+
+    fn serve(loaded: Loaded) -> Self {
+        Self::serve_with(loaded, Arc::new(|_| None))
+    }
+
+    fn serve_with(mut loaded: Loaded, environment: Environment) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("access.log");
         loaded.settings.access_log = AccessLog::File(log.clone());
         let any_port = (Ipv4Addr::LOCALHOST, 0).into();
-        let overrides =
-            Overrides { listen: vec![any_port], admin: Some(any_port), workers: Some(2) };
+        let overrides = Overrides {
+            listen: vec![any_port],
+            admin: Some(any_port),
+            workers: Some(2),
+            environment,
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
