@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::str;
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use percent_encoding::percent_decode;
 
@@ -100,6 +101,10 @@ impl Query {
 
 /// An id in a path; 400 `INVALID_REQUEST` unless it is a positive whole number.
 pub fn id(name: &'static str, text: &str) -> Result<i64, Problem> {
+    // The router takes `//` for a path with an empty id, but nothing is served there.
+    if text.is_empty() {
+        return Err(Problem::of_status(StatusCode::NOT_FOUND));
+    }
     text.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
         Problem::invalid(vec![FieldError {
             field: name.to_owned(),
@@ -168,10 +173,11 @@ mod tests {
     #[test]
     fn ids_are_positive_whole_numbers() {
         assert_eq!(id("placeId", "9223372036854775807").unwrap(), i64::MAX);
-        for text in ["", "0", "-1", "1.0", "9223372036854775808", "x"] {
+        for text in ["0", "-1", "1.0", "9223372036854775808", "x"] {
             let problem = id("placeId", text).unwrap_err();
             assert_eq!(problem.detail, "placeId must be a positive whole number", "{text}");
         }
+        assert_eq!(id("placeId", "").unwrap_err().code, "NOT_FOUND");
     }
 
     #[test]
