@@ -106,10 +106,12 @@ impl Contract {
         Self { seed, ..self }
     }
 
-    /// The operations that may only be called with a proof of who calls.
-    pub fn secured(&self) -> Vec<&str> {
-        let secured = self.operations.iter().filter(|operation| operation.is_secured);
-        secured.map(|operation| operation.id.as_str()).collect()
+    /// The operations that everybody may call, without a proof of who calls.
+    pub fn open(&self) -> Vec<&str> {
+        let open = self.operations.iter().filter(|operation| operation.security.is_empty());
+        let mut open: Vec<_> = open.map(|operation| operation.id.as_str()).collect();
+        open.sort_unstable();
+        open
     }
 
     /// Requests to every operation, by their weights, that know of no earlier answers.

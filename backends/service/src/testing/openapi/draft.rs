@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::operation::{Body, JSON, Operation, Parameter, Place};
 use super::values::Values;
+use crate::body::LIMIT_BYTES;
 
 /// How often drafts of one kind are drawn: without a fault, with one in a part, with many.
 const SOUND: u32 = 60;
@@ -163,14 +164,17 @@ fn failing(values: Values<'_>, parameter: &Parameter) -> BoxedStrategy<Given> {
     let value = values.failing(&parameter.schema);
     let value = value.prop_map(move |value| Given::texts(texts(&value, is_exploded)));
     let raw = select(RAW).prop_map(|text| Given::texts(vec![Text::Raw(text)]));
-    if parameter.place == Place::Header {
-        return prop_oneof![4 => value, 1 => Just(Given::nothing())].boxed();
+    let value = prop_oneof![5 => value, 1 => Just(Given::nothing())];
+    match parameter.place {
+        Place::Header => return value.boxed(),
+        Place::Path => return prop_oneof![6 => value, 2 => raw].boxed(),
+        Place::Query => {}
     }
     let fitting = collection::vec(values.fitting(&parameter.schema), 2);
     let repeated = fitting.prop_map(move |values| {
         Given::texts(values.iter().flat_map(|value| texts(value, is_exploded)).collect())
     });
-    prop_oneof![5 => value, 2 => raw, 1 => Just(Given::nothing()), 1 => repeated].boxed()
+    prop_oneof![6 => value, 2 => raw, 1 => repeated].boxed()
 }
 
 impl Given {
@@ -240,6 +244,7 @@ fn failing_body(values: Values<'_>, body: &Body) -> BoxedStrategy<Option<Content
         10 => json.prop_map(Some),
         3 => malformed.prop_map(move |text| Some(bytes(text))),
         2 => mislabelled.prop_map(Some),
+        1 => Just(Some(bytes(too_large()))),
         1 => Just(None),
     ]
     .boxed()
@@ -276,9 +281,12 @@ fn malformed() -> Vec<Vec<u8>> {
     let mut bodies: Vec<Vec<u8>> = texts.iter().map(|text| text.to_vec()).collect();
     bodies.push(b"[".repeat(5000));
     bodies.push(b"{\"a\":".repeat(200));
-    // Larger than any service takes.
-    bodies.push([b"\"".as_slice(), &b"x".repeat(70_000), b"\""].concat());
     bodies
+}
+
+/// Larger than any service takes.
+fn too_large() -> Vec<u8> {
+    [b"\"".as_slice(), &b"x".repeat(LIMIT_BYTES), b"\""].concat()
 }
 
 const MEDIA: &[Option<&str>] = &[

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use jsonschema::{ValidationError, Validator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::document::{Document, Entry, is_true, members, text};
+use super::document::{Document, Entry, is_true, items, members, text};
 use super::strict;
 
 pub(super) const JSON: &str = "application/json";
@@ -16,8 +16,8 @@ pub(super) struct Operation {
     /// In upper case.
     pub(super) method: String,
     pub(super) path: String,
-    /// Whether it may only be called with a proof of who calls.
-    pub(super) is_secured: bool,
+    /// The security schemes it asks for; none when everybody may call it.
+    pub(super) security: BTreeSet<String>,
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<Body>,
     /// By status, range of statuses or `default`.
@@ -94,22 +94,27 @@ fn operation(
     let parameters = document.parameters(entry).into_iter();
     let answers = members(entry.node, "responses")
         .map(|(status, node)| Ok((status.clone(), expected(document, closed, node)?)));
-    let security = entry.node.get("security").or_else(|| document.root().get("security"));
-    let is_secured = security.and_then(Value::as_array).is_some_and(|choices| {
-        // An empty requirement lets everybody in.
-        !choices.is_empty() && choices.iter().all(|choice| choice != &json!({}))
-    });
     Ok(Operation {
         id: text(entry.node, "operationId").to_owned(),
         method: entry.method.to_uppercase(),
         path: entry.path.to_owned(),
-        is_secured,
+        security: security(document, entry),
         parameters: parameters
             .filter_map(|node| parameter(document, node).transpose())
             .collect::<Result<_, _>>()?,
         body: body(document, entry.node)?,
         answers: answers.collect::<Result<_, Unusable>>()?,
     })
+}
+
+/// An alternative that asks for nothing lets everybody in.
+fn security(document: &Document, entry: Entry<'_>) -> BTreeSet<String> {
+    let owner = if entry.node.get("security").is_some() { entry.node } else { document.root() };
+    let choices: Vec<_> = items(owner, "security").iter().filter_map(Value::as_object).collect();
+    if choices.iter().any(|choice| choice.is_empty()) {
+        return BTreeSet::new();
+    }
+    choices.into_iter().flat_map(Map::keys).cloned().collect()
 }
 
 /// `None` for a cookie: our services read none.

@@ -10,6 +10,7 @@ use super::document::{placeholder, types};
 use super::draft::{Content, Draft, Given, Payload, Recall, Text, plain};
 use super::memory::{Memory, is_reference};
 use super::operation::{Operation, Parameter, Place};
+use crate::testing::{Headers, Signer};
 
 /// What RFC 3986 calls unreserved stays; all else is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -54,6 +55,16 @@ impl GeneratedRequest {
     /// The operation it was made up for.
     pub fn operation_id(&self) -> &str {
         &self.operation.id
+    }
+
+    /// What the gateway would add to it for `member`, or the service `caller` where a service must
+    /// call.
+    pub fn proof(&self, signer: &Signer, caller: &str, member: (i64, &str)) -> Headers {
+        let wants = |scheme: &str| self.operation.security.contains(scheme);
+        if wants("serviceProof") {
+            return signer.service(caller, &self.method, &self.target, &self.body);
+        }
+        signer.gateway(&self.method, &self.target, wants("memberId").then_some(member))
     }
 
     /// Puts a draft together with what earlier answers told.

@@ -30,6 +30,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// The operations that answered with anything but 401.
+    pub fn let_in(&self) -> Vec<&str> {
+        let served = self.statuses.iter().filter(|(_, counts)| counts.keys().any(|it| *it != 401));
+        served.map(|(id, _)| id.as_str()).collect()
+    }
+
     /// The operations that never answered with 2xx: of those little was seen.
     pub fn never_succeeded(&self) -> Vec<&str> {
         let barren = self

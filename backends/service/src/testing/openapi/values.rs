@@ -284,11 +284,12 @@ fn plain(schema: &Value) -> BoxedStrategy<String> {
             1 => select(vec![' ', '-', '0', '\'', '"', '\\', '%', '&', 'é', '\u{301}', '🧳', '𝕏']),
         ]
     };
-    let of_length = |least, most| vec(letters(), range(least, most));
+    // Which letters they are hardly ever matters, and finding out takes many requests.
+    let of_length = |least, most| vec(letters().no_shrink(), range(least, most));
     prop_oneof![
         1 => of_length(least, least),
-        1 => of_length(boundary, boundary),
         6 => of_length(least, boundary.min(least + LONGEST_TEXT)),
+        1 => of_length(boundary, boundary),
     ]
     .prop_map(|letters| letters.into_iter().collect())
     .boxed()

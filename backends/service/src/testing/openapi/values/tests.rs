@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::testing::openapi::fixture;
 
-const CASES: usize = 400;
+const CASES: usize = 2000;
 
 /// Values, and whether each fits its schema.
 type Drawn = Vec<(Value, bool)>;
