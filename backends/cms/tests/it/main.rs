@@ -1,6 +1,8 @@
 //! The real binary over TCP: start, answer, be killed, start again, stop.
 #![cfg(test)]
 
+mod contract;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
