@@ -1,6 +1,24 @@
 //! Lodging search, room look-up and reservations.
 
+mod api;
+mod cms;
+mod code;
+#[cfg(test)]
+mod fake_cms;
+#[cfg(test)]
+mod harness;
+mod members;
+mod place;
+mod places;
+mod reservation;
+mod reservations;
+mod schema;
+mod search;
 mod settings;
+mod status;
+mod stay;
+mod store;
+mod timing;
 
 use std::process::ExitCode;
 
@@ -12,29 +30,26 @@ use service::settings::Variables;
 use service::telemetry;
 use utoipa::OpenApi;
 
+use crate::api::Api;
+use crate::cms::Cms;
 use crate::settings::Settings;
-
-/// The `OpenAPI` document.
-#[derive(Debug, OpenApi)]
-#[openapi(info(
-    title = "Reservation",
-    description = "Lodging search, room look-up and reservations."
-))]
-struct Api;
 
 fn main() -> ExitCode {
     server::main("reservation", run)
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service } = Settings::read(&variables).map_err(StartError::Settings)?;
-    telemetry::start(&service.log);
-    let listener = server::bind(service.listen).await?;
-    let database = Database::open(&service.database_url, &[]).await?;
+    let settings = Settings::read(&variables).map_err(StartError::Settings)?;
+    telemetry::start(&settings.service.log);
+    let cms = Cms::new(&settings.cms_url, settings.cms_api_key, settings.timing);
+    let cms = cms.map_err(|error| StartError::Other("CMS_URL cannot be used", error.into()))?;
+    let listener = server::bind(settings.service.listen).await?;
+    let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     let shared =
         Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let app = App::new(axum::Router::new(), &Api::openapi(), shared)?;
-    server::serve(listener, app, service.drain).await?;
+    let routes = api::routes(cms, &settings.proof_keys, &shared);
+    let app = App::new(routes, &Api::openapi(), shared)?;
+    server::serve(listener, app, settings.service.drain).await?;
     database.close().await;
     Ok(())
 }

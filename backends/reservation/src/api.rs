@@ -1,0 +1,45 @@
+//! The service as others call it: its routes, who may use which, and the `OpenAPI` document.
+
+use axum::Router;
+use service::app::Shared;
+use service::keys::KeySet;
+use service::proof::{SecuritySchemes, from_gateway, from_services};
+use utoipa::OpenApi;
+
+use crate::cms::Cms;
+use crate::places::Places;
+use crate::{members, places, reservations, search, store};
+
+/// The `OpenAPI` document.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Reservation", description = "Lodging search, room look-up and reservations."),
+    paths(
+        places::list,
+        places::show,
+        places::list_rooms,
+        places::show_room,
+        reservations::list,
+        reservations::show,
+        members::count_open
+    ),
+    // Parameters are not looked through for schemas.
+    components(schemas(search::PlaceType, search::Sort, store::Sort)),
+    modifiers(&SecuritySchemes),
+    security(("gatewayProof" = [], "memberId" = [], "memberRole" = [])),
+    tags(
+        (name = "places", description = "What can be booked"),
+        (name = "reservations", description = "What a member booked"),
+        (name = "internal", description = "For other services")
+    )
+)]
+pub(crate) struct Api;
+
+/// Every route, each behind the proof it needs.
+pub(crate) fn routes(cms: Cms, keys: &KeySet, shared: &Shared) -> Router {
+    let clock = &shared.clock;
+    let places = places::routes(Places { cms, clock: clock.clone() });
+    let of_members = places.merge(reservations::routes(shared.clone()));
+    let of_services = members::routes(shared.clone());
+    from_gateway(of_members, keys, clock).merge(from_services(of_services, keys, clock))
+}

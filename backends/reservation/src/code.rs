@@ -1,0 +1,29 @@
+//! Values that are written as one of a few codes: in the store, in parameters and in answers.
+
+/// A value with a code.
+pub(crate) trait Code: Copy + 'static {
+    /// Every value.
+    const ALL: &'static [Self];
+
+    /// How it is written.
+    fn code(self) -> &'static str;
+
+    /// The value that is written so.
+    fn by_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.code() == code)
+    }
+}
+
+/// All codes, for a text that tells the choice.
+pub(crate) fn codes<T: Code>(separator: &str) -> String {
+    T::ALL.iter().map(|value| value.code()).collect::<Vec<_>>().join(separator)
+}
+
+/// Checks that answers are written with the same codes.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn check_codes<T: Code + serde::Serialize>() {
+    for value in T::ALL {
+        assert_eq!(serde_json::to_value(value).unwrap(), value.code());
+    }
+}

@@ -1,0 +1,121 @@
+//! The states a reservation and its refund go through.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::code::Code;
+
+/// State of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Status {
+    /// Accepted; the room is being held and the payment made.
+    Requested,
+    /// The nights are held, the customer has to pay.
+    PendingPayment,
+    /// The customer has paid; the money is being taken.
+    Approving,
+    /// The money is taken; the booking is being fixed.
+    Confirming,
+    /// Booked and paid.
+    Confirmed,
+    /// The room is being given back.
+    Cancelling,
+    /// The room was given back.
+    Cancelled,
+    /// The booking is impossible; room and money are being given back.
+    Compensating,
+    /// Ended by the system.
+    Failed,
+    /// The customer did not pay in time.
+    Expired,
+}
+
+/// What became of money that has to be returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum RefundStatus {
+    /// Nothing has to be returned.
+    None,
+    /// Under way.
+    Requested,
+    /// Returned.
+    Done,
+    /// Nothing had been taken.
+    Nothing,
+    /// Refused so far; it is tried again.
+    Failed,
+}
+
+impl Status {
+    /// Whether room or money is still on its way. A confirmed reservation has arrived, although it
+    /// can be cancelled.
+    pub(crate) fn is_open(self) -> bool {
+        match self {
+            Self::Requested
+            | Self::PendingPayment
+            | Self::Approving
+            | Self::Confirming
+            | Self::Cancelling
+            | Self::Compensating => true,
+            Self::Confirmed | Self::Cancelled | Self::Failed | Self::Expired => false,
+        }
+    }
+}
+
+impl Code for Status {
+    const ALL: &'static [Self] = &[
+        Self::Requested,
+        Self::PendingPayment,
+        Self::Approving,
+        Self::Confirming,
+        Self::Confirmed,
+        Self::Cancelling,
+        Self::Cancelled,
+        Self::Compensating,
+        Self::Failed,
+        Self::Expired,
+    ];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Requested => "REQUESTED",
+            Self::PendingPayment => "PENDING_PAYMENT",
+            Self::Approving => "APPROVING",
+            Self::Confirming => "CONFIRMING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Cancelling => "CANCELLING",
+            Self::Cancelled => "CANCELLED",
+            Self::Compensating => "COMPENSATING",
+            Self::Failed => "FAILED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+}
+
+impl Code for RefundStatus {
+    const ALL: &'static [Self] =
+        &[Self::None, Self::Requested, Self::Done, Self::Nothing, Self::Failed];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Requested => "REQUESTED",
+            Self::Done => "DONE",
+            Self::Nothing => "NOTHING",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::check_codes;
+
+    #[test]
+    fn codes_are_those_of_the_api() {
+        check_codes::<Status>();
+        check_codes::<RefundStatus>();
+    }
+}

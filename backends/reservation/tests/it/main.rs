@@ -1,0 +1,186 @@
+//! The real binary over TCP, beside a CMS that does as it is told.
+#![cfg(test)]
+
+#[path = "../../src/fake_cms.rs"]
+mod fake_cms;
+
+use std::process::Command;
+
+use serde_json::json;
+use service::testing::openapi::{Contract, GeneratedRequest, over_tcp, run};
+use service::testing::{Answer, Headers, Process, Signer};
+use sqlx::{AnyConnection, Connection};
+use tempfile::TempDir;
+
+use crate::fake_cms::{FakeCms, Reply, listed, refused, shown};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_reservation");
+const MEMBER: (i64, &str) = (42, "USER");
+
+/// One running service with its data in a folder of its own.
+struct Reservation {
+    process: Process,
+    signer: Signer,
+    database: String,
+    _folder: TempDir,
+}
+
+impl Reservation {
+    fn beside(cms: &FakeCms) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("reservation.db").display());
+        let signer = Signer::new().unwrap();
+        let variables = [
+            ("DATABASE_URL", database.as_str()),
+            ("GATEWAY_PROOF_KEYS", signer.jwks()),
+            ("CMS_URL", &cms.base()),
+            ("CMS_API_KEY", "key-of-the-cms"),
+        ];
+        let process = Process::serving(BINARY, &variables).unwrap();
+        Self { process, signer, database, _folder: folder }
+    }
+
+    /// Stores what no endpoint makes yet.
+    async fn store(&self, sql: &'static str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    fn get(&self, target: &str) -> Answer {
+        let headers = self.signer.gateway("GET", target, Some(MEMBER));
+        self.process.request("GET", target, &headers, "").unwrap()
+    }
+
+    /// What the gateway or another service would add to a request.
+    fn proof(&self, request: &GeneratedRequest) -> Headers {
+        let (method, target) = (request.method(), request.target());
+        if target.starts_with("/internal/") {
+            return self.signer.service("member", method, target, request.body());
+        }
+        self.signer.gateway(method, target, Some(MEMBER))
+    }
+}
+
+/// Knows lodging 93 and no other.
+fn good(target: &str) -> Reply {
+    match target.split('?').next() {
+        Some("/v1/lodgings") if target.contains("cursor=") => refused(400, "INVALID_CURSOR"),
+        Some("/v1/lodgings") => listed(),
+        Some("/v1/lodgings/93") => shown(),
+        _ => refused(404, "PLACE_NOT_FOUND"),
+    }
+}
+
+#[track_caller]
+fn check_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+    assert_eq!(answer.json["code"], code, "{}", answer.text);
+}
+
+/// RS-01 RS-02 SY-01 SY-02
+#[test]
+fn rs_01_rs_02_searches_lodgings_and_looks_rooms_up() {
+    let cms = FakeCms::start(good);
+    let service = Reservation::beside(&cms);
+    let list = service.get("/v1/place?area=0&guests=2");
+    assert_eq!(list.status, 200, "{}", list.text);
+    for name in ["placeId", "placeTypeName", "placeName", "startPrice", "availabilityRoomCount"] {
+        assert!(!list.json["payload"][0][name].is_null(), "{name}: {}", list.text);
+    }
+    let room = service.get("/v1/place/93/rooms/921");
+    assert_eq!(room.json["payload"]["totalAmount"], 220_000, "{}", room.text);
+    assert_eq!(room.json["payload"]["available"], false);
+    check_problem(&service.get("/v1/place/94/rooms"), 404, "PLACE_NOT_FOUND");
+    check_problem(&service.get("/v1/place/93/rooms/1"), 404, "ROOM_NOT_FOUND");
+    let heads = cms.heads();
+    assert!(heads[0].starts_with("GET /v1/lodgings?area=0&guests=2&size=20 "), "{}", heads[0]);
+    assert!(heads.iter().all(|head| head.contains("x-api-key: key-of-the-cms\r\n")));
+    assert!(heads.iter().all(|head| head.contains("traceparent: 00-")));
+}
+
+/// RS-06
+#[test]
+fn rs_06_a_member_sees_its_own_reservations_only() {
+    let service = Reservation::beside(&FakeCms::start(good));
+    let list = service.get("/v1/reservation");
+    assert_eq!(list.status, 200, "{}", list.text);
+    assert_eq!(list.json["payload"], json!([]));
+    let target = "/v1/reservation/01968a3e-0000-7000-8000-000000000000";
+    check_problem(&service.get(target), 404, "RESERVATION_NOT_FOUND");
+}
+
+/// SY-05
+#[test]
+fn sy_05_a_hung_cms_gives_504_and_everything_else_goes_on() {
+    let cms = FakeCms::start(|_| Reply::Silence);
+    let service = Reservation::beside(&cms);
+    check_problem(&service.get("/v1/place"), 504, "UPSTREAM_TIMEOUT");
+    assert_eq!(cms.heads().len(), 2);
+    assert_eq!(service.get("/v1/reservation").status, 200);
+    assert_eq!(service.process.get("/readyz").unwrap().status, 200);
+}
+
+/// SY-05
+#[test]
+fn sy_05_garbage_of_the_cms_is_told_and_logged() {
+    let cms = FakeCms::start(|_| Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"));
+    let mut service = Reservation::beside(&cms);
+    check_problem(&service.get("/v1/place/93"), 502, "UPSTREAM_PROTOCOL");
+    service.process.wait_for("answered with something else than was asked for").unwrap();
+}
+
+///
+#[test]
+fn a_18_nobody_is_served_directly() {
+    let cms = FakeCms::start(good);
+    let service = Reservation::beside(&cms);
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(service.process.get(path).unwrap().status, 200, "{path}");
+    }
+    for path in [
+        "/v1/place",
+        "/v1/place/93/rooms/921",
+        "/v1/reservation",
+        "/internal/v1/members/42/open-reservations",
+    ] {
+        check_problem(&service.process.get(path).unwrap(), 401, "UNTRUSTED_CALLER");
+        let forged = [("X-Member-Id", "42".to_owned()), ("X-Member-Role", "USER".to_owned())];
+        let answer = service.process.request("GET", path, &forged, "").unwrap();
+        check_problem(&answer, 401, "UNTRUSTED_CALLER");
+    }
+    assert_eq!(cms.heads(), Vec::<String>::new());
+    assert!(!service.process.log().contains("key-of-the-cms"));
+    service.process.signal("TERM").unwrap();
+    assert_eq!(service.process.exit_code().unwrap(), Some(0));
+}
+
+#[test]
+fn every_fault_of_the_environment_is_told() {
+    let output = Command::new(BINARY)
+        .env_clear()
+        .envs([("LISTEN", "x"), ("CMS_URL", "cms"), ("TIMING_CMS_TIMEOUT", "2")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in ["LISTEN", "GATEWAY_PROOF_KEYS", "CMS_URL", "CMS_API_KEY", "TIMING_CMS_TIMEOUT"] {
+        assert!(text.contains(&format!("`{name}`")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn keeps_to_its_document() {
+    let service = Reservation::beside(&FakeCms::start(good));
+    service.store(include_str!("reservation.sql")).await;
+    let document = service.process.get("/openapi.json").unwrap().json;
+    let contract = Contract::new(document).unwrap_or_else(|faults| panic!("{faults}"));
+    let address = service.process.address().unwrap();
+    let report = run(&contract, 1_500, async |request| {
+        over_tcp(&address, request, &service.proof(request)).await
+    })
+    .await;
+    assert!(report.findings.is_empty(), "{report}");
+    assert!(report.never_succeeded().is_empty(), "{report}");
+}
