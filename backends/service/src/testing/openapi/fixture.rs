@@ -106,7 +106,9 @@ async fn add(State(shelf): State<Shelf>, Json(book): Json<NewBook>) -> Result<Re
         return Err(Problem::new(StatusCode::CONFLICT, "TWIN", "there is such a book"));
     }
     let id = books.len() + 1000;
-    books.push(json!({ "bookId": id, "title": book.title, "pages": book.pages.max(1), "subtitle": book.subtitle }));
+    books.push(json!({
+        "bookId": id, "title": book.title, "pages": book.pages.max(1), "subtitle": book.subtitle
+    }));
     let mut response =
         (StatusCode::CREATED, axum::Json(json!({ "payload": { "bookId": id } }))).into_response();
     if defect != Defect::ForgetsLocation {

@@ -125,13 +125,13 @@ pub(super) fn other_types() -> BoxedStrategy<Value> {
 
 /// Texts that are too short, too long, or not of the form a schema asks for.
 pub(super) fn texts(schema: &Value, today: Date) -> BoxedStrategy<Value> {
-    let mut texts: Vec<String> = TEXTS.iter().map(|text| (*text).to_owned()).collect();
+    let mut texts = owned(TEXTS);
     texts.extend(["가".repeat(LONG), "x".repeat(3 * LONG), "👩‍👩‍👧‍👦".repeat(LONG / 20)]);
     let mut close: Vec<String> = match text(schema, "format") {
-        "date" => around(today).chain(DATES.iter().map(|text| (*text).to_owned())).collect(),
-        "date-time" => INSTANTS.iter().map(|text| (*text).to_owned()).collect(),
-        "uuid" => UUIDS.iter().map(|text| (*text).to_owned()).collect(),
-        "email" => ["a@", "@a.b", "a@b@c.d", "a@[::1]", "\"a b\"@c.d"].map(str::to_owned).to_vec(),
+        "date" => around(today).chain(owned(DATES)).collect(),
+        "date-time" => owned(INSTANTS),
+        "uuid" => owned(UUIDS),
+        "email" => owned(&["a@", "@a.b", "a@b@c.d", "a@[::1]", "\"a b\"@c.d"]),
         _ => Vec::new(),
     };
     if let Some(most) = number(schema, "maxLength") {
@@ -152,6 +152,10 @@ pub(super) fn texts(schema: &Value, today: Date) -> BoxedStrategy<Value> {
         return texts.prop_map(Value::from).boxed();
     }
     prop_oneof![texts, select(close)].prop_map(Value::from).boxed()
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
 /// The days at which rules about dates change.

@@ -116,7 +116,7 @@ fn schema_faults(document: &Document, at: &str, schema: &Value) -> Vec<String> {
     faults
 }
 
-/// JSON Schema takes no notice of what it does not know, so `nullable` or a misspelling says nothing.
+/// JSON Schema ignores what it does not know, so `nullable` or a misspelling would say nothing.
 fn unknown_keywords(at: &str, schema: &Value) -> Vec<String> {
     let own = schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword);
     let unknown = own.filter(|name| {

@@ -29,6 +29,9 @@ const MOST_ITEMS: u64 = 5;
 /// What is tried where a schema sets no upper bound.
 const USUAL_NUMBERS: i64 = 100;
 
+/// Letters that are more than a byte, or mean something somewhere.
+const ODD_LETTERS: &[char] = &[' ', '-', '0', '\'', '"', '\\', '%', '&', 'é', '\u{301}', '🧳', '𝕏'];
+
 /// Makes up values for the schemas of one document.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Values<'a> {
@@ -111,7 +114,12 @@ impl Values<'_> {
     /// Mostly soon, so that two of them make a usable stay.
     fn dates(self) -> impl Strategy<Value = String> + use<> {
         let today = self.today;
-        let days = prop_oneof![12 => 0..=10_i32, 3 => 11..=92_i32, 2 => -40_000..=-1_i32, 1 => 93..=2000_i32];
+        let days = prop_oneof![
+            12 => 0..=10_i32,
+            3 => 11..=92_i32,
+            2 => -40_000..=-1_i32,
+            1 => 93..=2000_i32,
+        ];
         days.prop_map(move |days| today.saturating_add(days.days()).to_string())
     }
 
@@ -186,13 +194,12 @@ impl Values<'_> {
             // One more than are allowed, or many where no limit is told.
             Value::Array(iter::repeat_n(item, index(most)).collect())
         });
-        prop_oneof![
-            3 => (vec(good.clone(), 0..3), bad).prop_map(|(mut list, bad)| { list.push(bad); Value::from(list) }),
-            1 => Just(json!([])),
-            1 => good.prop_map(|item| json!([item, item])),
-            1 => many,
-        ]
-        .boxed()
+        let spoilt = (vec(good.clone(), 0..3), bad).prop_map(|(mut list, bad)| {
+            list.push(bad);
+            Value::from(list)
+        });
+        let twins = good.prop_map(|item| json!([item, item]));
+        prop_oneof![3 => spoilt, 1 => Just(json!([])), 1 => twins, 1 => many].boxed()
     }
 
     /// One member wrong, missing or too many.
@@ -281,7 +288,7 @@ fn plain(schema: &Value) -> BoxedStrategy<String> {
         prop_oneof![
             6 => char::range('a', 'z'),
             2 => char::range('가', '힣'),
-            1 => select(vec![' ', '-', '0', '\'', '"', '\\', '%', '&', 'é', '\u{301}', '🧳', '𝕏']),
+            1 => select(ODD_LETTERS),
         ]
     };
     // Which letters they are hardly ever matters, and finding out takes many requests.

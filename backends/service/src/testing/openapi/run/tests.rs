@@ -53,7 +53,8 @@ async fn every_defect_is_found() {
 async fn a_finding_tells_the_smallest_request_that_shows_it() {
     let finding = check(Defect::PanicsAtTheMostPages, Rule::ServerError, "addBook").await;
     assert_eq!(finding.reason, "500 for a request");
-    let told = "POST /v1/books\ncontent-type: application/json\n\n{\"title\":\"도서\",\"pages\":900}\n\n500";
+    let told = "POST /v1/books\ncontent-type: application/json\n\n\
+                {\"title\":\"도서\",\"pages\":900}\n\n500 Internal Server Error\n";
     assert!(finding.exchange.starts_with(told), "{finding}");
 }
 
