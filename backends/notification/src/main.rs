@@ -1,6 +1,15 @@
 //! Notifications and how they are delivered.
 
+mod api;
+mod code;
+#[cfg(test)]
+mod harness;
+mod notification;
+mod notifications;
+mod preferences;
+mod schema;
 mod settings;
+mod store;
 
 use std::process::ExitCode;
 
@@ -12,25 +21,22 @@ use service::settings::Variables;
 use service::telemetry;
 use utoipa::OpenApi;
 
+use crate::api::Api;
 use crate::settings::Settings;
-
-/// The `OpenAPI` document.
-#[derive(Debug, OpenApi)]
-#[openapi(info(title = "Notification", description = "Notifications and how they are delivered."))]
-struct Api;
 
 fn main() -> ExitCode {
     server::main("notification", run)
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service } = Settings::read(&variables).map_err(StartError::Settings)?;
+    let Settings { service, proof_keys } =
+        Settings::read(&variables).map_err(StartError::Settings)?;
     telemetry::start(&service.log);
     let listener = server::bind(service.listen).await?;
-    let database = Database::open(&service.database_url, &[]).await?;
+    let database = Database::open(&service.database_url, schema::STEPS).await?;
     let shared =
         Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let app = App::new(axum::Router::new(), &Api::openapi(), shared)?;
+    let app = App::new(api::routes(&proof_keys, &shared), &Api::openapi(), shared)?;
     server::serve(listener, app, service.drain).await?;
     database.close().await;
     Ok(())
