@@ -4,10 +4,11 @@
 //! |--------------------------------------------------------|----------------------------------|
 //! | `GET /internal/v1/members/{memberId}/open-reservations` | how many of a member's are open  |
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use axum::{Json, Router};
 use service::app::Shared;
+use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::query;
 
@@ -32,7 +33,7 @@ pub(crate) fn routes(shared: Shared) -> Router {
     security(("serviceProof" = [])),
     params(("memberId" = i64, Path, minimum = 1, description = "Id of the member")),
     responses(
-        (status = 200, description = "How many", body = OpenReservations),
+        (status = 200, description = "How many", body = One<OpenReservations>),
         (status = 400, description = "INVALID_REQUEST with errors[]", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
@@ -42,8 +43,8 @@ pub(crate) fn routes(shared: Shared) -> Router {
 pub(crate) async fn count_open(
     State(shared): State<Shared>,
     Path(member_id): Path<String>,
-) -> Result<Json<OpenReservations>, Problem> {
+) -> Result<One<OpenReservations>, Problem> {
     let member_id = query::id("memberId", &member_id)?;
     let count = store::count_open(shared.database.pool(), member_id).await?;
-    Ok(Json(OpenReservations { count }))
+    Ok(One::new(&shared.clock, OpenReservations { count }))
 }
