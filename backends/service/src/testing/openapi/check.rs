@@ -103,10 +103,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Nothing is served there, and that is told as everything else is.
+/// Nothing is served there, and that is told as everything else is; 400 where the request was read
+/// before its path was.
 fn stray_faults(answer: &Answer) -> Vec<(Rule, String)> {
     let status = answer.status.as_u16();
-    if !matches!(status, 401 | 404 | 405) {
+    if !matches!(status, 400 | 401 | 404 | 405) {
         return vec![(Rule::Stray, format!("{status} for what is not documented"))];
     }
     if media_type(answer) == PROBLEM {
