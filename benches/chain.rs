@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
 
+use std::sync::Arc;
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::HeaderValue;
 use pingora_core::Error;

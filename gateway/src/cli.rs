@@ -67,7 +67,7 @@ const CANNOT_START: u8 = 2;
 impl Command {
     /// Does what was asked for.
     pub fn execute(self) -> ExitCode {
-        let environment: Environment = Arc::new(from_process);
+        let environment: Environment = Arc::new(gateway::from_process);
         match self.action {
             Action::Check { file, format } => check(&file, format, &environment),
             Action::Run { file, listen, admin, workers } => {
@@ -85,11 +85,6 @@ impl Command {
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-fn from_process(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 fn check(file: &Path, format: Format, environment: &Environment) -> ExitCode {

@@ -38,6 +38,19 @@ pub struct Overrides {
     pub environment: Environment,
 }
 
+impl Overrides {
+    /// Nothing but the environment of this process.
+    pub fn of_process() -> Self {
+        Self { environment: Arc::new(from_process), ..Self::default() }
+    }
+}
+
+/// A variable of the environment of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn from_process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl Default for Overrides {
     fn default() -> Self {
         let nothing: Environment = Arc::new(|_| None);

@@ -1,6 +1,8 @@
 //! The routes of a travel platform: each service describes its own, one table holds them all.
 
+use http::Method;
 use tollgate::builder::{InvalidRoute, RouteBuilder};
+use tollgate::config::{Auth, ExemptRequests, MemberService};
 use tollgate_filters::Route;
 
 /// Where the services listen.
@@ -38,10 +40,25 @@ pub(crate) fn routes(addresses: &Addresses) -> Result<Vec<Route>, Vec<InvalidRou
         .build()
 }
 
+/// The login filters have the numbers of their way in; the way back has its own order.
 fn member(uri: &str) -> RouteBuilder {
     RouteBuilder::new().route("member-service", |route| {
-        route.path(LOGIN_PATH).method("POST").filter("PrefixPath=/v1").uri(uri)
+        route
+            .path(LOGIN_PATH)
+            .method("POST")
+            .filter("PrefixPath=/v1")
+            .filter_at(0, "MemberParameterFilter")
+            .filter_at(1, "PrefixLoginTokenFilter")
+            .filter_at(2, "MemberResponseFilter")
+            .filter_at(3, "PostfixLoginTokenFilter")
+            .uri(uri)
     })
+}
+
+/// Login tokens for all routes but the login.
+pub(crate) fn auth(member_service: MemberService) -> Auth {
+    let login = ExemptRequests { path: LOGIN_PATH.to_owned(), methods: vec![Method::POST] };
+    Auth { member_service, exempt: vec![login], ..Auth::default() }
 }
 
 fn reservation(uri: &str) -> RouteBuilder {

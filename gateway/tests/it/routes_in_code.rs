@@ -5,11 +5,14 @@ mod services;
 
 use services::Addresses;
 
-use crate::support::{Gateway, Upstream};
+use tollgate::config::MemberService;
 
-/// The gateway of the example in front of three upstreams.
+use crate::support::{Gateway, Upstream, log_in, member_service};
+
+/// The gateway of the example in front of three upstreams, and a member who is logged in.
 struct Platform {
     gateway: Gateway,
+    member_line: String,
     member: Upstream,
     reservation: Upstream,
     planner: Upstream,
@@ -18,19 +21,23 @@ struct Platform {
 impl Platform {
     fn start() -> Self {
         let (member, reservation, planner) =
-            (Upstream::start(), Upstream::start(), Upstream::start());
+            (member_service(), Upstream::start(), Upstream::start());
         let addresses = Addresses {
             member: member.uri(),
             reservation: reservation.uri(),
             planner: planner.uri(),
         };
-        let gateway = Gateway::from_routes(services::routes(&addresses).unwrap());
-        Self { gateway, member, reservation, planner }
+        let service =
+            MemberService { host: "127.0.0.1".to_owned(), port: member.port(), is_tls: false };
+        let routes = services::routes(&addresses).unwrap();
+        let gateway = Gateway::with_auth(routes, services::auth(service));
+        let member_line = log_in(&gateway);
+        Self { gateway, member_line, member, reservation, planner }
     }
 
     #[track_caller]
     fn check_reaches(&self, service: &Upstream, request: &str, expected: &str) {
-        let answer = self.gateway.send(request);
+        let answer = self.gateway.send(&format!("{request}\n{}", self.member_line));
         assert_eq!(answer.status, 200, "{request}: {}", answer.text());
         let seen = service.last();
         assert_eq!(format!("{} {}", seen.method(), seen.target()), expected);
@@ -45,13 +52,33 @@ impl Platform {
     }
 }
 
-/// RC-01 (without its login filters)
+/// RC-01
 #[test]
-fn rc_01_a_login_goes_to_the_member_service() {
+fn rc_01_a_login_goes_to_the_member_service_and_comes_back_with_a_token() {
     let platform = Platform::start();
-    platform.check_reaches(&platform.member, "POST /login\n\n{}", "POST /v1/login");
-    assert_eq!(platform.member.only().text(), "{}");
+    let login = platform.member.only();
+    assert_eq!((login.method(), login.target()), ("POST", "/v1/login"));
+    assert!(login.text().contains("a@example.com"));
+    assert_eq!(login.header("authorization"), None);
     platform.check_nobody_takes("GET /login");
+    let routes = platform.gateway.admin("GET /routes").json();
+    let shown = routes.as_array().unwrap().iter().find(|it| it["route_id"] == "member-service");
+    let filters = shown.unwrap()["filters"].as_array().unwrap();
+    let orders: Vec<&str> = filters
+        .iter()
+        .map(|it| it.as_str().unwrap().rsplit(' ').next().unwrap().trim_end_matches(']'))
+        .collect();
+    assert_eq!(orders, ["0", "1", "1", "2", "3"]);
+}
+
+/// GG-13 RC-02
+#[test]
+fn gg_13_without_a_token_nobody_but_the_login_is_reached() {
+    let platform = Platform::start();
+    for path in ["/place", "/travels/3", "/travel-regions/3", "/reservation/9"] {
+        platform.gateway.send(&format!("GET {path}")).check_failure(401, "AUTH_TOKEN_MISSING");
+    }
+    assert!(platform.reservation.seen().is_empty() && platform.planner.seen().is_empty());
 }
 
 /// RC-02

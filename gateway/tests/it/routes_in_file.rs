@@ -1,10 +1,13 @@
 //! The declarative form of the travel platform's routes (RY).
 
-use crate::support::{Gateway, Upstream};
+use crate::support::{Gateway, Upstream, log_in, member_service, secrets};
 
-/// The gateway of the fixture, with the ports of two upstreams.
+/// The gateway of the fixture with a route for the login, the ports of three upstreams, and a member
+/// who is logged in.
 struct Platform {
     gateway: Gateway,
+    member_line: String,
+    _member: Upstream,
     planner: Upstream,
     reservation: Upstream,
 }
@@ -12,15 +15,25 @@ struct Platform {
 impl Platform {
     fn start() -> Self {
         let (planner, reservation) = (Upstream::start(), Upstream::start());
+        let member = member_service();
         let file = include_str!("fixtures/routes-yaml.yaml")
             .replace("http://localhost:8080", &planner.uri())
+            .replace("http://localhost:8081", &member.uri())
             .replace("http://localhost:8082", &reservation.uri());
-        Self { gateway: Gateway::start(&file), planner, reservation }
+        let login = format!(
+            "  - {{ id: login, uri: '{}', predicates: [Path=/login, Method=POST], filters: [PrefixPath=/v1, \
+             MemberParameterFilter, PrefixLoginTokenFilter, MemberResponseFilter, \
+             PostfixLoginTokenFilter] }}\n",
+            member.uri()
+        );
+        let gateway = Gateway::with_environment(&(file + &login), secrets());
+        let member_line = log_in(&gateway);
+        Self { gateway, member_line, _member: member, planner, reservation }
     }
 
     #[track_caller]
     fn check_reaches(&self, service: &Upstream, request: &str, expected: &str) {
-        let answer = self.gateway.send(request);
+        let answer = self.gateway.send(&format!("{request}\n{}", self.member_line));
         assert_eq!(answer.status, 200, "{request}: {}", answer.text());
         let seen = service.last();
         assert_eq!(format!("{} {}", seen.method(), seen.target()), expected);
@@ -34,10 +47,13 @@ impl Platform {
     }
 }
 
-/// RY-01 (without its login filters)
+/// RY-01 A-20
 #[test]
 fn ry_01_places_are_read_from_the_reservation_service() {
     let platform = Platform::start();
+    platform.gateway.send("GET /place").check_failure(401, "AUTH_TOKEN_MISSING");
+    let other = format!("GET /place?memberId=1\n{}", platform.member_line);
+    platform.gateway.send(&other).check_failure(403, "MEMBER_MISMATCH");
     platform.check_reaches(&platform.reservation, "GET /place?area=1", "GET /v1/place?area=1");
     platform.check_reaches(&platform.reservation, "GET /place/7/rooms", "GET /v1/place/7/rooms");
     platform.check_nobody_takes("POST /place?area=1");

@@ -5,6 +5,7 @@ mod client;
 mod deadline;
 mod gateway;
 mod http2;
+mod members;
 mod reply;
 mod upstream;
 
@@ -12,5 +13,6 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use deadline::{DEADLINE, eventually};
 pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2;
+pub(crate) use members::{log_in, member_service, secrets};
 pub(crate) use reply::{Gate, Reply};
 pub(crate) use upstream::{Seen, Unreachable, Upstream};

@@ -9,12 +9,12 @@ use std::{fs, thread};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use tollgate::config::{self, AccessLog, Loaded, Settings};
+use tollgate::config::{self, AccessLog, Auth, Loaded, Settings};
 use tollgate::gateway::{Overrides, Prepared};
 use tollgate::reload::Environment;
 use tollgate_filters::Route;
 
-use super::{Answer, Client, Upstream, eventually};
+use super::{Answer, Client, Upstream, eventually, secrets};
 
 /// A gateway that serves for as long as it lives.
 pub(crate) struct Gateway {
@@ -64,6 +64,12 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn to(uri: &str) -> Self {
         Self::start(&file(uri, &["Path=/**"], &[]))
+    }
+
+    /// Serves routes that were built in code, with login tokens.
+    pub(crate) fn with_auth(routes: Vec<Route>, auth: Auth) -> Self {
+        let settings = Settings { auth: Some(auth), ..Settings::default() };
+        Self::serve_with(Loaded::in_code(settings, routes), secrets())
     }
 
     /// Serves a route file with an environment, which has the secrets.
