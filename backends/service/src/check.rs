@@ -104,6 +104,13 @@ impl Check {
     pub fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
     }
+
+    /// Ends the check and hands out what was put together from values that could be used: there is
+    /// nothing exactly when something was rejected.
+    pub fn finish_with<T>(self, value: Option<T>) -> Result<T, Problem> {
+        self.finish()?;
+        value.ok_or_else(Problem::unexplained)
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +131,15 @@ mod tests {
         let parsed = check.parse("day", Some("5"), "a number", |text| text.parse::<i64>().ok());
         assert_eq!(parsed, Some(5));
         assert_eq!(told(check), "nothing");
+    }
+
+    #[test]
+    fn hands_out_what_was_put_together() {
+        assert_eq!(Check::new().finish_with(Some(1)).unwrap(), 1);
+        assert_eq!(Check::new().finish_with(None::<i64>).unwrap_err().code, "INTERNAL_ERROR");
+        let mut check = Check::new();
+        check.reject("age", "must be even", None);
+        assert_eq!(check.finish_with(Some(1)).unwrap_err().code, "INVALID_REQUEST");
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`telemetry`]  | logs                                                                |
-//! | [`testing`]    | a router called without a socket, real processes, proofs, databases |
+//! | `testing`      | a router called without a socket, real processes, proofs, databases |
 //!
 //! It knows nothing of the gateway and nothing of any one service's domain.
 

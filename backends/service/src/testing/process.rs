@@ -79,10 +79,10 @@ impl Process {
     }
 
     /// Waits until `condition` holds, and fails early when the process ends.
-    pub fn wait_until(&mut self, what: &str, condition: impl Fn() -> bool) -> Result<()> {
+    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) -> Result<()> {
         let deadline = now() + LIMIT;
         while !condition() {
-            if self.child.try_wait()?.is_some() {
+            if self.log.state.lock().unwrap_or_else(PoisonError::into_inner).has_ended {
                 return Err(format!("the process ended before {what}: {}", self.log()).into());
             }
             if now() > deadline {
