@@ -1,0 +1,138 @@
+//! The real binary over TCP.
+#![cfg(test)]
+
+use std::process::Command;
+
+use serde_json::json;
+use service::testing::openapi::{Contract, over_tcp, run};
+use service::testing::{Answer, Process, Signer};
+use sqlx::{AnyConnection, Connection};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_payment");
+const MEMBER: (i64, &str) = (42, "USER");
+const WEBHOOK: &str = "/v1/webhooks/toss";
+
+/// One running service with its data in a folder of its own.
+struct Payment {
+    process: Process,
+    signer: Signer,
+    database: String,
+    _folder: TempDir,
+}
+
+impl Payment {
+    fn serving() -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("payment.db").display());
+        let signer = Signer::new().unwrap();
+        let variables =
+            [("DATABASE_URL", database.as_str()), ("GATEWAY_PROOF_KEYS", signer.jwks())];
+        let process = Process::serving(BINARY, &variables).unwrap();
+        Self { process, signer, database, _folder: folder }
+    }
+
+    fn send(&self, member: Option<(i64, &str)>, method: &str, target: &str, body: &str) -> Answer {
+        let headers = self.signer.gateway(method, target, member);
+        self.process.request(method, target, &headers, body).unwrap()
+    }
+
+    async fn connection(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        AnyConnection::connect(&self.database).await.unwrap()
+    }
+
+    /// Stores what no endpoint makes yet.
+    async fn store(&self) {
+        let mut connection = self.connection().await;
+        let sql = sqlx::raw_sql(include_str!("payments.sql"));
+        sql.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// PY-04 PY-05
+#[tokio::test]
+async fn py_04_py_05_a_member_sees_its_own_payments_only() {
+    let service = Payment::serving();
+    service.store().await;
+    let found = service.send(Some(MEMBER), "GET", "/v1/payment?paymentKey=key-1", "");
+    assert_eq!(found.status, 200, "{}", found.text);
+    let payment = &found.json["payload"];
+    assert_eq!(payment["status"], "PARTIAL_CANCELED");
+    assert_eq!(payment["cancels"][0]["cancelAmount"], 5000);
+    let target = format!("/v1/payment/{}", payment["paymentId"].as_str().unwrap());
+    assert_eq!(service.send(Some(MEMBER), "GET", &target, "").json["payload"], *payment);
+    let foreign = service.send(Some((43, "USER")), "GET", &target, "");
+    assert_eq!(foreign.status, 404);
+    assert_eq!(foreign.json["code"], "NOT_FOUND_PAYMENT");
+}
+
+#[tokio::test]
+async fn an_event_survives_a_kill_after_its_answer() {
+    let service = Payment::serving();
+    let event = json!({ "eventType": "PAYMENT_STATUS_CHANGED", "data": {} }).to_string();
+    assert_eq!(service.send(None, "POST", WEBHOOK, &event).status, 200);
+    let mut connection = service.connection().await;
+    service.process.kill().unwrap();
+    let kept: Vec<(String,)> =
+        sqlx::query_as("SELECT body FROM webhook_events").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(kept, [(event,)]);
+}
+
+///
+#[test]
+fn a_18_nobody_is_served_directly() {
+    let service = Payment::serving();
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(service.process.get(path).unwrap().status, 200, "{path}");
+    }
+    for (method, path) in [("GET", "/v1/payment?paymentKey=key-1"), ("POST", WEBHOOK)] {
+        let forged = [("X-Member-Id", "42".to_owned()), ("X-Member-Role", "USER".to_owned())];
+        let answer = service.process.request(method, path, &forged, "{}").unwrap();
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.json["code"], "UNTRUSTED_CALLER", "{path}");
+    }
+    service.process.signal("TERM").unwrap();
+    assert_eq!(service.process.exit_code().unwrap(), Some(0));
+}
+
+#[test]
+fn every_fault_of_the_environment_is_told() {
+    let output = Command::new(BINARY)
+        .env_clear()
+        .envs([("LISTEN", "x"), ("DATABASE_URL", "mysql://x")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in ["LISTEN", "DATABASE_URL", "GATEWAY_PROOF_KEYS"] {
+        assert!(text.contains(&format!("`{name}`")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn keeps_to_its_document() {
+    let service = Payment::serving();
+    service.store().await;
+    let mut document = service.process.get("/openapi.json").unwrap().json;
+    // Nothing lists payments, so whoever makes ids up is told one that exists.
+    let mut suggest = |path: &str, parameter: usize, value: &str| {
+        let schema = &mut document["paths"][path]["get"]["parameters"][parameter]["schema"];
+        schema["example"] = json!(value);
+    };
+    suggest("/v1/payment/{paymentId}", 0, "01968a3e-0000-7000-8000-000000000001");
+    suggest("/v1/payment", 0, "01968a3e-0000-7000-9000-000000000001");
+    suggest("/v1/payment", 1, "key-1");
+    let contract = Contract::new(document).unwrap_or_else(|faults| panic!("{faults}"));
+    let address = service.process.address().unwrap();
+    let report = run(&contract, 1_500, async |request| {
+        let (method, target) = (request.method(), request.target());
+        let member = Some(MEMBER).filter(|_| target != WEBHOOK);
+        let proof = service.signer.gateway(method, target, member);
+        over_tcp(&address, request, &proof).await
+    })
+    .await;
+    assert!(report.findings.is_empty(), "{report}");
+    assert!(report.never_succeeded().is_empty(), "{report}");
+}
