@@ -6,10 +6,12 @@
 //! | `GET /readyz`    | 200 while requests are served, 503 while the process stops          |
 //! | `GET /metrics`   | Prometheus text                                                     |
 //! | `GET /routes`    | the routes in use, in the reference gateway's verbose form          |
+//! | `POST /internal/sessions/revoke` | a service, by its proof, ends a member's sessions   |
 
 mod health;
 mod metrics;
 mod routes;
+mod sessions;
 
 use std::future::pending;
 use std::io;
@@ -49,6 +51,7 @@ pub fn router(admin: Admin) -> Router {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(routes::routes())
+        .merge(sessions::routes())
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tollgate_filters::auth::{
-    AuthSettings, Authenticator, Clock, Exempt, InProcessSessions, InvalidKeySet, MemberDirectory,
-    SessionStore, TokenAlgorithm, TokenKeys,
+    AuthSettings, Authenticator, Clock, Exempt, InProcessSessions, InvalidKeySet, LoginKey,
+    MemberDirectory, SessionStore, TokenAlgorithm, TokenKeys,
 };
 use tollgate_filters::path_pattern::{InvalidPath, PathPattern, TrailingSlash};
 
@@ -103,8 +103,21 @@ impl fmt::Debug for AuthParts {
 pub struct AuthInUse {
     /// The rules.
     pub authenticator: Authenticator,
-    /// Who vouches for identities; `None` if upstreams are told nothing.
-    pub proofs: Option<Arc<ArcSwap<Proofs>>>,
+    /// The keys of proofs, which follow their file.
+    pub keys: Arc<ArcSwap<Proofs>>,
+    /// Whether upstreams are told identities.
+    pub tells_identity: bool,
+}
+
+impl AuthInUse {
+    /// Asks the store for a sign of life, so that the first request need not connect and an operator
+    /// is told at once. Must run where requests are served.
+    pub async fn connect(&self) {
+        let nobody = LoginKey { email_hash: [0; 32], address: None };
+        if let Err(error) = self.authenticator.store().failures(nobody).await {
+            tracing::warn!("the session store does not answer: {error}");
+        }
+    }
 }
 
 struct Running {
@@ -220,7 +233,7 @@ impl Running {
                 milliseconds(),
             ),
         };
-        Ok(Arc::new(AuthInUse { authenticator, proofs: auth.identity.then_some(proofs) }))
+        Ok(Arc::new(AuthInUse { authenticator, keys: proofs, tells_identity: auth.identity }))
     }
 }
 

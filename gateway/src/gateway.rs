@@ -252,6 +252,9 @@ impl Prepared {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::serve(admin_socket, admin, admin_stops))
         })?;
+        if let Some(auth) = &current.load().auth {
+            auth.connect().await;
+        }
         let limit = || current.load().settings.drain;
         let outcome = server::serve(listeners, drain, stop, limit).await;
         stop_admin.send_replace(true);

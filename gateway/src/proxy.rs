@@ -363,12 +363,9 @@ fn vouch(request: &mut RequestHeader, context: &mut Context) {
     let identity = context.state.auth.as_ref().and_then(|state| state.identity());
     let tells_identity = context.plan().is_some_and(|plan| plan.tells_identity);
     let auth = context.snapshot.as_ref().and_then(|snapshot| snapshot.auth.as_ref());
-    let Some(auth) = auth.filter(|_| tells_identity) else { return };
-    if let Some(proofs) = &auth.proofs {
-        let now = clock::unix_millis() / 1000;
-        // A head cannot be so full: the guard limits it.
-        let _is_written = proofs.load().vouch(request, identity, now);
-    }
+    let Some(auth) = auth.filter(|auth| auth.tells_identity && tells_identity) else { return };
+    // A head cannot be so full: the guard limits it.
+    let _is_written = auth.keys.load().vouch(request, identity, clock::unix_millis() / 1000);
 }
 
 /// How long the rest of a refused request's body is read before the connection is closed.

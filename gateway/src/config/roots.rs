@@ -55,6 +55,13 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
             settings.units.base_path = webflux.text("base-path").unwrap_or_default();
             webflux.finish();
         }
+        if let Some(data) = spring.section("data") {
+            if let Some(redis) = data.section("redis") {
+                settings::spring_redis(&redis, settings);
+                redis.finish();
+            }
+            data.finish();
+        }
         for name in ["config", "profiles"] {
             drop(spring.item(name));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use tollgate_filters::auth::{ThrottleSettings, TokenAlgorithm, TokenSettings};
 use tollgate_filters::path_pattern::{PathPattern, TrailingSlash};
 use tollgate_filters::{Invalid, Scheme, Target, TargetKind};
@@ -146,6 +147,28 @@ fn store(name: &str, section: &Section<'_, '_>) -> Store {
     set(&mut store.connect_timeout, section.get("connect-timeout", values::duration));
     set(&mut store.command_timeout, section.get("command-timeout", values::duration));
     store
+}
+
+/// Reads `spring.data.redis`, which is the store `default` unless the file has one.
+pub(in crate::config) fn spring_redis(section: &Section<'_, '_>, settings: &mut Settings) {
+    let mut store = Store::in_process(DEFAULT_STORE);
+    let whole = section.get("url", url).flatten();
+    let host = section.text("host").unwrap_or_else(|| "localhost".to_owned());
+    let port = section.get("port", values::port).unwrap_or(6379);
+    let database = section.text("database").unwrap_or_else(|| "0".to_owned());
+    let encoded = |name| {
+        let text = section.text(name).unwrap_or_default();
+        percent_encode(text.as_bytes(), NON_ALPHANUMERIC).to_string()
+    };
+    let (user, password) = (encoded("username"), encoded("password"));
+    let login = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
+    store.url = whole.or_else(|| Some(format!("redis://{login}{host}:{port}/{database}")));
+    let wait = |name| section.get(name, values::spring_duration).flatten();
+    set(&mut store.connect_timeout, wait("connect-timeout"));
+    set(&mut store.command_timeout, wait("timeout"));
+    if !settings.stores.iter().any(|known| known.name == DEFAULT_STORE) {
+        settings.stores.push(store);
+    }
 }
 
 /// What a problem with it says must not repeat it.
