@@ -1,10 +1,11 @@
 //! The real binary over TCP.
 #![cfg(test)]
 
+mod contract;
+
 use std::process::Command;
 
 use serde_json::json;
-use service::testing::openapi::{Contract, over_tcp, run};
 use service::testing::{Answer, Process, Signer};
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
@@ -99,21 +100,4 @@ fn every_fault_of_the_environment_is_told() {
     for name in ["LISTEN", "DATABASE_URL", "GATEWAY_PROOF_KEYS"] {
         assert!(text.contains(&format!("`{name}`")), "{text}");
     }
-}
-
-#[tokio::test]
-async fn keeps_to_its_document() {
-    let service = Notification::serving();
-    service.store(STORED).await;
-    let document = service.process.get("/openapi.json").unwrap().json;
-    let contract = Contract::new(document).unwrap_or_else(|faults| panic!("{faults}"));
-    let address = service.process.address().unwrap();
-    let report = run(&contract, 1_500, async |request| {
-        let (method, target) = (request.method(), request.target());
-        let proof = service.signer.gateway(method, target, Some(MEMBER));
-        over_tcp(&address, request, &proof).await
-    })
-    .await;
-    assert!(report.findings.is_empty(), "{report}");
-    assert!(report.never_succeeded().is_empty(), "{report}");
 }

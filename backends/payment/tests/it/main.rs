@@ -1,10 +1,11 @@
 //! The real binary over TCP.
 #![cfg(test)]
 
+mod contract;
+
 use std::process::Command;
 
 use serde_json::json;
-use service::testing::openapi::{Contract, over_tcp, run};
 use service::testing::{Answer, Process, Signer};
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
@@ -109,30 +110,4 @@ fn every_fault_of_the_environment_is_told() {
     for name in ["LISTEN", "DATABASE_URL", "GATEWAY_PROOF_KEYS"] {
         assert!(text.contains(&format!("`{name}`")), "{text}");
     }
-}
-
-#[tokio::test]
-async fn keeps_to_its_document() {
-    let service = Payment::serving();
-    service.store().await;
-    let mut document = service.process.get("/openapi.json").unwrap().json;
-    // Nothing lists payments, so whoever makes ids up is told one that exists.
-    let mut suggest = |path: &str, parameter: usize, value: &str| {
-        let schema = &mut document["paths"][path]["get"]["parameters"][parameter]["schema"];
-        schema["example"] = json!(value);
-    };
-    suggest("/v1/payment/{paymentId}", 0, "01968a3e-0000-7000-8000-000000000001");
-    suggest("/v1/payment", 0, "01968a3e-0000-7000-9000-000000000001");
-    suggest("/v1/payment", 1, "key-1");
-    let contract = Contract::new(document).unwrap_or_else(|faults| panic!("{faults}"));
-    let address = service.process.address().unwrap();
-    let report = run(&contract, 1_500, async |request| {
-        let (method, target) = (request.method(), request.target());
-        let member = Some(MEMBER).filter(|_| target != WEBHOOK);
-        let proof = service.signer.gateway(method, target, member);
-        over_tcp(&address, request, &proof).await
-    })
-    .await;
-    assert!(report.findings.is_empty(), "{report}");
-    assert!(report.never_succeeded().is_empty(), "{report}");
 }

@@ -1,14 +1,14 @@
 //! The real binary over TCP, beside a CMS that does as it is told.
 #![cfg(test)]
 
+mod contract;
 #[path = "../../src/fake_cms.rs"]
 mod fake_cms;
 
 use std::process::Command;
 
 use serde_json::json;
-use service::testing::openapi::{Contract, GeneratedRequest, over_tcp, run};
-use service::testing::{Answer, Headers, Process, Signer};
+use service::testing::{Answer, Process, Signer};
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 
@@ -51,15 +51,6 @@ impl Reservation {
     fn get(&self, target: &str) -> Answer {
         let headers = self.signer.gateway("GET", target, Some(MEMBER));
         self.process.request("GET", target, &headers, "").unwrap()
-    }
-
-    /// What the gateway or another service would add to a request.
-    fn proof(&self, request: &GeneratedRequest) -> Headers {
-        let (method, target) = (request.method(), request.target());
-        if target.starts_with("/internal/") {
-            return self.signer.service("member", method, target, request.body());
-        }
-        self.signer.gateway(method, target, Some(MEMBER))
     }
 }
 
@@ -168,19 +159,4 @@ fn every_fault_of_the_environment_is_told() {
     for name in ["LISTEN", "GATEWAY_PROOF_KEYS", "CMS_URL", "CMS_API_KEY", "TIMING_CMS_TIMEOUT"] {
         assert!(text.contains(&format!("`{name}`")), "{text}");
     }
-}
-
-#[tokio::test]
-async fn keeps_to_its_document() {
-    let service = Reservation::beside(&FakeCms::start(good));
-    service.store(include_str!("reservation.sql")).await;
-    let document = service.process.get("/openapi.json").unwrap().json;
-    let contract = Contract::new(document).unwrap_or_else(|faults| panic!("{faults}"));
-    let address = service.process.address().unwrap();
-    let report = run(&contract, 1_500, async |request| {
-        over_tcp(&address, request, &service.proof(request)).await
-    })
-    .await;
-    assert!(report.findings.is_empty(), "{report}");
-    assert!(report.never_succeeded().is_empty(), "{report}");
 }

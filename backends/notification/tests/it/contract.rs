@@ -1,0 +1,26 @@
+//! The service keeps to its own document, whatever it is asked.
+
+use service::testing::openapi::{Contract, GeneratedRequest, over_tcp, run};
+
+use crate::{MEMBER, Notification, STORED};
+
+#[tokio::test]
+async fn keeps_to_its_document() {
+    let service = Notification::serving();
+    service.store(STORED).await;
+    let address = service.process.address().unwrap();
+    let contract = Contract::new(service.process.get("/openapi.json").unwrap().json).unwrap();
+
+    let ask = async |request: &GeneratedRequest| {
+        let proof = service.signer.gateway(request.method(), request.target(), Some(MEMBER));
+        over_tcp(&address, request, &proof).await
+    };
+    let report = run(&contract, 1500, ask).await;
+    assert!(report.findings.is_empty(), "{report}");
+    assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
+
+    let strangers = async |request: &GeneratedRequest| over_tcp(&address, request, &[]).await;
+    let report = run(&contract, 300, strangers).await;
+    assert!(report.findings.is_empty(), "{report}");
+    assert_eq!(report.let_in(), contract.open(), "{report}");
+}
