@@ -178,6 +178,23 @@ mod tests {
         head
     }
 
+    /// The services check the same texts.
+    #[test]
+    fn signs_what_services_expect() {
+        let signature = |head: &RequestHeader| {
+            let proof = head.headers["x-gateway-auth"].to_str().unwrap();
+            proof.strip_prefix("v1;kid=k1;t=1700000000;sig=").unwrap().to_owned()
+        };
+        let known = vouched(Some(Identity { member_id: 42, role: Role::User }));
+        assert_eq!(signature(&known), "0x8z2xCqd_nDIZYS2csEf7Ou0G1H0An1WiHYfEnmHto");
+        assert_eq!(signature(&vouched(None)), "OK1xwhk4etWXT65xBDhC9gDJvuUJlUIPI6IgFMRw3nk");
+        let value =
+            "v1;svc=member;kid=k1;t=1700000000;sig=s-bW4fCH2yl6q7myh1_NF1SklcV1iqpU-E-OJbg-K-k";
+        let body = b"{\"memberId\":42}";
+        let request = ServiceProof { method: "POST", target: "/internal/x", body };
+        assert_eq!(proofs().verify_service(value, request, NOW).unwrap(), "member");
+    }
+
     #[test]
     fn an_identity_replaces_what_was_there() {
         let head = vouched(Some(Identity { member_id: 42, role: Role::User }));

@@ -289,9 +289,13 @@ fn copy(mut from: TcpStream, mut to: TcpStream, each: impl Fn()) {
     from.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
     let mut buffer = [0; 16 << 10];
     while let Ok(length) = from.read(&mut buffer) {
-        if length == 0 || to.write_all(buffer.get(..length).unwrap()).is_err() {
+        if length == 0 {
             return;
         }
+        // Before the other side can answer.
         each();
+        if to.write_all(buffer.get(..length).unwrap()).is_err() {
+            return;
+        }
     }
 }

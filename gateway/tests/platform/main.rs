@@ -23,6 +23,7 @@ mod redis_server;
 mod secrets;
 mod services;
 mod stack;
+mod store_contract;
 mod throttle;
 mod tokens;
 mod wait;
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
                 Ok(())
             }));
         }
-        for (id, trial) in [faults::OWN, throttle::OWN, walk::OWN].concat() {
+        for (id, trial) in [store_contract::OWN, faults::OWN, throttle::OWN, walk::OWN].concat() {
             trials.push(Trial::test(format!("{name}::{id}"), move || {
                 trial(stores);
                 Ok(())

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -101,9 +102,14 @@ pub(crate) fn key_set(ids: &[&str]) -> (String, Vec<u8>) {
     (format!("{{\"keys\":[{}]}}", keys.join(",")), first)
 }
 
-/// Seconds since the epoch.
+/// Milliseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "tokens of real processes live in real time")]
+pub(crate) fn millis() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
+/// Seconds since the epoch.
 pub(crate) fn seconds() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap()
+    millis() / 1000
 }
