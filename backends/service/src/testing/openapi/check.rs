@@ -103,11 +103,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Nothing is served there, and that is told as everything else is; 400 where the request was read
-/// before its path was.
+/// Nothing is served there, and that is told as everything else is. Query and body may be refused
+/// before the path is.
 fn stray_faults(answer: &Answer) -> Vec<(Rule, String)> {
     let status = answer.status.as_u16();
-    if !matches!(status, 400 | 401 | 404 | 405) {
+    if !matches!(status, 400 | 401 | 404 | 405 | 413 | 415) {
         return vec![(Rule::Stray, format!("{status} for what is not documented"))];
     }
     if media_type(answer) == PROBLEM {
