@@ -1,6 +1,6 @@
 //! A CMS for tests: it says what it is told to, and behaves badly when it is told to.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -26,21 +26,14 @@ pub(crate) struct FakeCms {
 
 impl FakeCms {
     /// A CMS that gives `reply` of a request's target, such as `/v1/lodgings?size=20`.
-    pub(crate) fn start(reply: impl Fn(&str) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let heads = Arc::default();
-        let cms = Self { address: listener.local_addr().unwrap(), heads: Arc::clone(&heads) };
+        let cms = Self { address: listener.local_addr().unwrap(), heads: Arc::default() };
+        let (heads, reply) = (Arc::clone(&cms.heads), Arc::new(reply));
         thread::spawn(move || {
-            let mut silent = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
-                let head = read_head(&stream);
-                let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-                heads.lock().unwrap().push(head);
-                match reply(&target) {
-                    Reply::Json(status, body) => write(&stream, &answer(status, &body)),
-                    Reply::Bytes(bytes) => write(&stream, bytes),
-                    Reply::Silence => silent.push(stream),
-                }
+                let (heads, reply) = (Arc::clone(&heads), Arc::clone(&reply));
+                thread::spawn(move || converse(stream, &heads, reply.as_ref()));
             }
         });
         cms
@@ -95,12 +88,28 @@ fn lodging() -> Value {
     })
 }
 
-fn read_head(stream: &TcpStream) -> String {
+fn converse(mut stream: TcpStream, heads: &Mutex<Vec<String>>, reply: impl Fn(&str) -> Reply) {
     let mut head = String::new();
-    let mut lines = BufReader::new(stream);
-    // An empty line ends it, and so does a caller that has gone.
+    let mut lines = BufReader::new(&stream);
+    // An empty line ends it.
     while lines.read_line(&mut head).is_ok_and(|length| length > 2) {}
-    head
+    // A connection that was made ahead and never used.
+    if head.is_empty() {
+        return;
+    }
+    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    heads.lock().unwrap().push(head);
+    let bytes = match reply(&target) {
+        Reply::Json(status, body) => answer(status, &body),
+        Reply::Bytes(bytes) => bytes.to_vec(),
+        Reply::Silence => {
+            // Until the caller gives up.
+            drop(stream.read(&mut [0]));
+            return;
+        }
+    };
+    // A caller that has given up is what some tests are about.
+    drop(stream.write_all(&bytes));
 }
 
 fn answer(status: u16, body: &Value) -> Vec<u8> {
@@ -111,9 +120,4 @@ fn answer(status: u16, body: &Value) -> Vec<u8> {
          Content-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
-}
-
-fn write(mut stream: &TcpStream, bytes: &[u8]) {
-    // A caller that has given up is what some tests are about.
-    drop(stream.write_all(bytes));
 }

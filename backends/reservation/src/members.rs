@@ -7,13 +7,21 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
+use serde::Serialize;
 use service::app::Shared;
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::query;
+use utoipa::ToSchema;
 
-use crate::reservation::OpenReservations;
 use crate::store;
+
+/// How many reservations of a member are open.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenReservations {
+    #[schema(minimum = 0)]
+    count: i64,
+}
 
 /// The endpoints of this file.
 pub(crate) fn routes(shared: Shared) -> Router {

@@ -92,13 +92,6 @@ pub(crate) struct PaymentSummary {
     approved_at: Option<String>,
 }
 
-/// How many reservations of a member are open.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OpenReservations {
-    #[schema(minimum = 0)]
-    pub(crate) count: i64,
-}
-
 /// A stored value this version does not know.
 #[derive(Debug, thiserror::Error)]
 #[error("the store holds `{0}`, which this version does not know")]

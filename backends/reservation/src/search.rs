@@ -13,7 +13,7 @@ const MOST_GUESTS: i64 = 20;
 const LONGEST_KEYWORD: usize = 50;
 
 /// A page of which lodgings, in which order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) area: Option<i64>,
     /// Any when empty.

@@ -35,7 +35,7 @@ async fn beside(base: &str, timing: Timing, test: impl AsyncFnOnce(Client)) {
 }
 
 async fn with_cms(
-    reply: impl Fn(&str) -> Reply + Send + 'static,
+    reply: impl Fn(&str) -> Reply + Send + Sync + 'static,
     test: impl AsyncFnOnce(Client, FakeCms),
 ) {
     let cms = FakeCms::start(reply);
