@@ -100,7 +100,7 @@ fn exchanges(bench: &mut Criterion) {
             })
         });
         let routes = routes.build().expect("routes that can be built");
-        let (snapshot, _) = Snapshot::new(routes, Settings::default(), &shared).unwrap();
+        let (snapshot, _) = Snapshot::new(routes, Settings::default(), &shared).expect("a table");
         let mut paths: Vec<String> =
             (0..count).map(|number| format!("{}/places/42", service_path(number))).collect();
         fastrand::Rng::with_seed(1).shuffle(&mut paths);

@@ -28,12 +28,14 @@ struct Connection {
     buffer: Vec<u8>,
 }
 
-/// The head of a request as browsers and services send it.
-pub fn request(host: SocketAddr, path: &str) -> Vec<u8> {
+/// The head of a request as browsers and services send it, with a token if there is one.
+pub fn request(host: SocketAddr, path: &str, token: Option<&str>) -> Vec<u8> {
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let token = token.unwrap_or_default();
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: load/1.0\r\nAccept: application/json\r\n\
          Accept-Encoding: gzip, br\r\nAccept-Language: en\r\nCookie: session=0123456789abcdef\r\n\
-         X-Request-Id: 0190a5f2-7a55-7cc0-8000-3c6ef372fe94\r\n\r\n"
+         X-Request-Id: 0190a5f2-7a55-7cc0-8000-3c6ef372fe94\r\n{token}\r\n"
     )
     .into_bytes()
 }

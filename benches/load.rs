@@ -2,8 +2,8 @@
 //! nginx, behind the same load and in front of the same backend. `README.md` tells the method.
 
 use std::fs;
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -27,13 +27,18 @@ struct Flags {
     /// Instead: requests over all paths of so many routes, against one route.
     #[arg(long, value_name = "N", conflicts_with = "report")]
     routes: Option<usize>,
+    /// Instead: requests with a login token, sessions in the process, against the same route
+    /// without login tokens.
+    #[arg(long, conflicts_with_all = ["report", "routes"])]
+    auth: bool,
     /// Instead: memory, and time until routes are live.
     #[arg(long)]
     report: bool,
     /// Also an earlier build of Tollgate, to see what a change does.
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
-    /// The largest ratio that is fine [default: 1.15 to bare Pingora, 1.03 for many routes].
+    /// The largest ratio that is fine [default: 1.15 to bare Pingora, 1.03 for many routes, 1.25 for
+    /// login tokens].
     #[arg(long)]
     bound: Option<f64>,
     /// How many alternated measurements of each; at least 7.
@@ -60,6 +65,7 @@ fn main() -> Result<ExitCode> {
     let bench = Bench::start(&flags)?;
     let fine = match flags.routes {
         _ if flags.report => bench.report()?,
+        _ if flags.auth => bench.compare_auth()?,
         Some(routes) => bench.compare_routes(routes)?,
         None => bench.compare_proxies()?,
     };
@@ -167,6 +173,25 @@ impl<'a> Bench<'a> {
         Ok(fine)
     }
 
+    /// What a login token costs.
+    fn compare_auth(&self) -> Result<bool> {
+        let backend = self.backend.address();
+        let plain = plain_route(backend);
+        let without = self.tollgate(&self.tollgate, &plain, "/ready")?;
+        let with = auth_section(backend) + &plain + &login_route(backend);
+        let (file, address) = self.route_file(&with)?;
+        let secrets = [("TOKEN_KEYS", KEYS), ("GATEWAY_PROOF_KEYS", KEYS)];
+        let with = Self::run_tollgate(&self.tollgate, &file, &secrets, address, "/ready")?;
+        let token = log_in(address)?;
+        let requests: Arc<[Vec<u8>]> = [request(address, "/places/42", Some(&token))].into();
+        let mut subjects = [
+            self.subject("without login tokens", without, &["/places/42"])?,
+            Subject::new("with a token", with, &requests, self.flags.connections)?,
+        ];
+        self.alternate(&mut subjects)?;
+        self.tell(&subjects, self.flags.bound.unwrap_or(1.25))
+    }
+
     /// Requests over all paths of many routes against requests to the one route of a small file.
     fn over_all_paths(
         &self,
@@ -245,7 +270,7 @@ impl<'a> Bench<'a> {
 
     fn subject(&self, name: &str, process: Running, paths: &[&str]) -> Result<Subject> {
         let host = process.address();
-        let requests: Arc<[Vec<u8>]> = paths.iter().map(|path| request(host, path)).collect();
+        let requests: Arc<[Vec<u8>]> = paths.iter().map(|path| request(host, path, None)).collect();
         Subject::new(name, process, &requests, self.flags.connections)
     }
 
@@ -267,19 +292,20 @@ impl<'a> Bench<'a> {
 
     fn tollgate(&self, program: &Path, routes: &str, ready_path: &str) -> Result<Running> {
         let (file, address) = self.route_file(routes)?;
-        Self::run_tollgate(program, &file, address, ready_path)
+        Self::run_tollgate(program, &file, &[], address, ready_path)
     }
 
     fn run_tollgate(
         program: &Path,
         file: &Path,
+        environment: &[(&str, &str)],
         address: SocketAddr,
         ready_path: &str,
     ) -> Result<Running> {
         let (listen, file) = (address.to_string(), file.display().to_string());
         let arguments =
             ["run", &file, "--listen", &listen, "--admin", "127.0.0.1:0", "--workers", "1"];
-        Running::start(program, arguments, address, ready_path)
+        Running::start_with(program, arguments, environment, address, ready_path)
     }
 
     fn nginx(&self) -> Result<Running> {
@@ -295,6 +321,43 @@ impl<'a> Bench<'a> {
         let start = |program: &str| Running::start(program.as_ref(), arguments, address, "/");
         start("nginx").or_else(|_| start("/usr/sbin/nginx"))
     }
+}
+
+/// Login tokens, with the backend in the place of the member service.
+fn auth_section(backend: SocketAddr) -> String {
+    format!(
+        "auth:\n  member-service: http://{backend}\n  exempt: [{{ path: /login }}, {{ path: /ready }}]\n"
+    )
+}
+
+fn login_route(backend: SocketAddr) -> String {
+    format!(
+        "  - id: login\n    order: -1\n    uri: http://{backend}\n    predicates: [Path=/login]\n    \
+         filters: [MemberParameterFilter, MemberResponseFilter, PostfixLoginTokenFilter]\n"
+    )
+}
+
+/// Keys of nobody else.
+const KEYS: &str = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"bench\",\"k\":\"\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}";
+
+/// The token of a login.
+fn log_in(address: SocketAddr) -> Result<String> {
+    let body = r#"{"memberEmail":"load@example.com","password":"any"}"#;
+    let length = body.len();
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST /login HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let token = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("access-token").then(|| value.trim().to_owned())
+    });
+    token.with_context(|| format!("no token in: {answer}"))
 }
 
 /// One process without a master, so that all it uses is counted; otherwise what people run.
@@ -329,7 +392,7 @@ impl Bench<'_> {
         let start = |count: usize| -> Result<(f64, f64)> {
             let (file, address) = self.route_file(&many_routes(count, backend))?;
             let began = now();
-            let process = Self::run_tollgate(&self.tollgate, &file, address, &path(count))?;
+            let process = Self::run_tollgate(&self.tollgate, &file, &[], address, &path(count))?;
             let took = now().duration_since(began);
             Ok((took.as_secs_f64() * 1000.0, megabytes(&process)?))
         };
@@ -368,7 +431,7 @@ impl Bench<'_> {
     /// Memory with connections open right after load, and a while after they are closed.
     fn memory_after_load(&self) -> Result<(Vec<f64>, Vec<f64>)> {
         let process = self.tollgate(&self.tollgate, &plain_route(self.backend.address()), "/")?;
-        let requests: Arc<[Vec<u8>]> = [request(process.address(), "/places/42")].into();
+        let requests: Arc<[Vec<u8>]> = [request(process.address(), "/places/42", None)].into();
         let (mut loaded, mut rest) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
             let mut load = Load::connect(process.address(), self.flags.connections, &requests)?;
@@ -385,7 +448,7 @@ impl Bench<'_> {
     fn changes(&self, count: usize) -> Result<Vec<f64>> {
         let backend = self.backend.address();
         let (file, address) = self.route_file(&many_routes(count, backend))?;
-        let process = Self::run_tollgate(&self.tollgate, &file, address, &service_path(0))?;
+        let process = Self::run_tollgate(&self.tollgate, &file, &[], address, &service_path(0))?;
         let mut taken = Vec::new();
         for more in 1..=TIMES {
             let (next, _) = self.route_file(&many_routes(count + more, backend))?;

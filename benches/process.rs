@@ -37,8 +37,24 @@ impl Running {
         address: SocketAddr,
         ready_path: &str,
     ) -> Result<Self> {
+        Self::start_with(program, arguments, &[], address, ready_path)
+    }
+
+    /// As [`Running::start`], with something more in the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Running::start`].
+    pub fn start_with<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(&str, &str)],
+        address: SocketAddr,
+        ready_path: &str,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(arguments).envs(environment.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let name = program.display();
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let pid = Pid::from_raw(child.id().try_into()?);
