@@ -1,5 +1,6 @@
-//! What the service is configured with.
+//! What the service is configured with, beside what every service is.
 
+use service::keys::KeySet;
 use service::settings::{Defaults, Invalid, Settings as ServiceSettings, Variables};
 
 const DEFAULTS: Defaults =
@@ -9,6 +10,8 @@ const DEFAULTS: Defaults =
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) service: ServiceSettings,
+    /// `GATEWAY_PROOF_KEYS`: what the gateway signs its requests with.
+    pub(crate) proof_keys: KeySet,
 }
 
 impl Settings {
@@ -16,6 +19,34 @@ impl Settings {
     pub(crate) fn read(variables: &Variables) -> Result<Self, Vec<Invalid>> {
         let mut reader = variables.reader();
         let service = reader.settings(DEFAULTS);
-        reader.finish(service.map(|service| Self { service }))
+        let proof_keys = reader.keys("GATEWAY_PROOF_KEYS");
+        let settings = service.zip(proof_keys);
+        reader.finish(settings.map(|(service, proof_keys)| Self { service, proof_keys }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::testing::Signer;
+
+    use super::*;
+
+    /// TP-01
+    #[test]
+    fn tp_01_needs_the_keys_of_the_gateway_and_nothing_else() {
+        let signer = Signer::new().unwrap();
+        let variables = Variables::from([("GATEWAY_PROOF_KEYS", signer.jwks())]);
+        let settings = Settings::read(&variables).unwrap();
+        assert_eq!(settings.service.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.service.database_url.to_string(), "sqlite://data/planner.db");
+    }
+
+    #[test]
+    fn names_what_cannot_be_used() {
+        let faults = Settings::read(&Variables::from([("LISTEN", "8080")])).unwrap_err();
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].starts_with("`LISTEN`: "), "{faults:?}");
+        assert!(faults[1].starts_with("`GATEWAY_PROOF_KEYS`: "), "{faults:?}");
     }
 }
