@@ -20,7 +20,7 @@ const SOUND: u32 = 60;
 const ONE_FAULT: u32 = 40;
 const ODD: u32 = 8;
 const WILD: u32 = 4;
-const STRAY: u32 = 6;
+const STRAY: u32 = 10;
 
 /// A request, but for what earlier answers have to add.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ pub(super) fn drafts(values: Values<'_>, operation: &Arc<Operation>) -> BoxedStr
         (SOUND, parts.combine(None, false, plain.clone())),
         (ODD, parts.combine(None, false, oddities())),
         (WILD, parts.all_failing(oddities())),
-        (STRAY, parts.combine(None, false, other_methods())),
+        (STRAY, parts.combine(None, false, other_methods(&operation.method))),
     ];
     for at in 0..parts.sound.len() {
         kinds.push(((ONE_FAULT / count).max(1), parts.combine(Some(at), false, plain.clone())));
@@ -256,8 +256,10 @@ fn oddities() -> BoxedStrategy<Oddity> {
     (query, headers).prop_map(|(query, headers)| Oddity { query, headers, method: None }).boxed()
 }
 
-fn other_methods() -> BoxedStrategy<Oddity> {
-    let method = select(vec!["GET", "PUT", "POST", "PATCH", "DELETE"]);
+fn other_methods(own: &str) -> BoxedStrategy<Oddity> {
+    let mut methods = vec!["GET", "PUT", "POST", "PATCH", "DELETE"];
+    methods.retain(|method| *method != own);
+    let method = select(methods);
     method.prop_map(|method| Oddity { method: Some(method), ..Oddity::default() }).boxed()
 }
 

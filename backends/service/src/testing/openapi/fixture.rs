@@ -140,7 +140,7 @@ pub(super) async fn service(defect: Defect) -> (Router, TempDir) {
 /// Sends requests to a service with one defect.
 pub(super) async fn try_out(defect: Defect, contract: &Contract) -> Report {
     let (router, _folder) = service(defect).await;
-    run(contract, 800, async |request| ask(&router, request).await).await
+    run(contract, 1000, async |request| ask(&router, request).await).await
 }
 
 pub(super) async fn ask(

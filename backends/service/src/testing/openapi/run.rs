@@ -66,8 +66,8 @@ struct Trial {
 
 /// Sends `cases` requests made up from the contract and checks every answer.
 ///
-/// `send` may add what proves who calls. What 2xx answers hold is used in later requests, so that
-/// they find what they ask for. The seed is that of the contract.
+/// `send` may add what proves who calls. What led to 2xx answers, and what they hold, is used in
+/// later requests, so that they find what they ask for. The seed is that of the contract.
 pub async fn run<E: fmt::Display>(
     contract: &Contract,
     cases: usize,
@@ -85,7 +85,7 @@ pub async fn run<E: fmt::Display>(
         statuses: statuses.collect(),
     };
     for _ in 0..cases {
-        // None of the strategies filters, so there is always a draft.
+        // A draft is drawn again until it fits, so there is always one.
         let Ok(mut tree) = drafts.new_tree(&mut runner) else { continue };
         let trial = attempt(contract, &tree.current(), &memory, &send).await;
         report.count(&trial);
@@ -94,6 +94,8 @@ pub async fn run<E: fmt::Display>(
             report.findings.push(smallest.unwrap_or(finding));
         }
         if let Some(answer) = trial.answer.filter(|answer| answer.status.is_success()) {
+            // What was sent too: an answer holds no password to log in with.
+            memory.learn(&serde_json::from_slice(trial.request.body()).unwrap_or_default());
             memory.learn(&answer.json);
         }
     }
@@ -127,7 +129,8 @@ fn runner(seed: u64) -> TestRunner {
         *byte = seed;
     }
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    TestRunner::new_with_rng(Config::default(), rng)
+    let config = Config { max_local_rejects: u32::MAX, ..Config::default() };
+    TestRunner::new_with_rng(config, rng)
 }
 
 async fn attempt<E: fmt::Display>(

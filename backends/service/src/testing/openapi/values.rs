@@ -64,7 +64,7 @@ impl Values<'_> {
         if examples.is_empty() {
             made_up
         } else {
-            prop_oneof![2 => select(examples), 3 => made_up].boxed()
+            prop_oneof![1 => select(examples), 3 => made_up].boxed()
         }
     }
 
@@ -115,9 +115,9 @@ impl Values<'_> {
     fn dates(self) -> impl Strategy<Value = String> + use<> {
         let today = self.today;
         let days = prop_oneof![
-            12 => 0..=10_i32,
+            9 => 0..=10_i32,
             3 => 11..=92_i32,
-            2 => -40_000..=-1_i32,
+            5 => -40_000..=-1_i32,
             1 => 93..=2000_i32,
         ];
         days.prop_map(move |days| today.saturating_add(days.days()).to_string())
@@ -276,7 +276,10 @@ fn implied_type(schema: &Value) -> &'static str {
 fn patterned(schema: &Value) -> Option<BoxedStrategy<String>> {
     let pattern = text(schema, "pattern");
     let open = pattern.strip_prefix('^')?.strip_suffix('$')?;
-    string_regex(open).ok().map(Strategy::boxed)
+    let (least, most) = (number(schema, "minLength"), number(schema, "maxLength"));
+    let lengths = range(least.unwrap_or(0), most.unwrap_or(u64::MAX));
+    let fits = move |text: &String| lengths.contains(&text.chars().count());
+    Some(string_regex(open).ok()?.prop_filter("a length that is allowed", fits).boxed())
 }
 
 /// Texts of a length that is allowed, often the least or the most.

@@ -21,7 +21,7 @@ async fn check(defect: Defect, rule: Rule, operation_id: &str) -> Finding {
 async fn a_service_that_keeps_to_its_document_passes() {
     let report = try_out(Defect::None, &contract()).await;
     assert!(report.findings.is_empty(), "{report}");
-    assert_eq!(report.cases, 800);
+    assert_eq!(report.cases, 1000);
     assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
     for status in [200, 400, 404] {
         assert!(report.statuses["showBook"].contains_key(&status), "{report}");
@@ -76,7 +76,7 @@ async fn a_documented_503_can_be_allowed() {
     let report = try_out(Defect::IsAway, &contract().allow_unavailable()).await;
     assert!(report.findings.is_empty(), "{report}");
     assert_eq!(report.never_succeeded(), ["addBook", "showBook"]);
-    assert!(report.to_string().starts_with("0 findings in 800 requests, seed 20261123\n"));
+    assert!(report.to_string().starts_with("0 findings in 1000 requests, seed 20261123\n"));
 }
 
 #[tokio::test]
