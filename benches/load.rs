@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tollgate_benches::generator::{Load, request};
 use tollgate_benches::process::{Running, answers, beside, free_address, now, wait};
 use tollgate_benches::statistics::{Estimate, median};
-use tollgate_benches::{many_routes, path_routes, plain_route, service_path};
+use tollgate_benches::{KEYS, auth_section, many_routes, path_routes, plain_route, service_path};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -178,7 +178,7 @@ impl<'a> Bench<'a> {
         let backend = self.backend.address();
         let plain = plain_route(backend);
         let without = self.tollgate(&self.tollgate, &plain, "/ready")?;
-        let with = auth_section(backend) + &plain + &login_route(backend);
+        let with = auth_section(backend, &[]) + &plain + &login_route(backend);
         let (file, address) = self.route_file(&with)?;
         let secrets = [("TOKEN_KEYS", KEYS), ("GATEWAY_PROOF_KEYS", KEYS)];
         let with = Self::run_tollgate(&self.tollgate, &file, &secrets, address, "/ready")?;
@@ -323,23 +323,13 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Login tokens, with the backend in the place of the member service.
-fn auth_section(backend: SocketAddr) -> String {
-    format!(
-        "auth:\n  member-service: http://{backend}\n  exempt: [{{ path: /login }}, {{ path: /ready }}]\n"
-    )
-}
-
+/// The backend in the place of the member service.
 fn login_route(backend: SocketAddr) -> String {
     format!(
         "  - id: login\n    order: -1\n    uri: http://{backend}\n    predicates: [Path=/login]\n    \
          filters: [MemberParameterFilter, MemberResponseFilter, PostfixLoginTokenFilter]\n"
     )
 }
-
-/// Keys of nobody else.
-const KEYS: &str = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"bench\",\"k\":\"\
-    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}";
 
 /// The token of a login.
 fn log_in(address: SocketAddr) -> Result<String> {

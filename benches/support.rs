@@ -44,3 +44,15 @@ fn path_route(number: usize, backend: SocketAddr) -> String {
 pub fn plain_route(backend: SocketAddr) -> String {
     format!("routes:\n  - id: plain\n    uri: http://{backend}\n    predicates: [Path=/**]\n")
 }
+
+/// Login tokens for all but `/login`, `/ready` and `exempt`. More keys of `auth` may follow it.
+pub fn auth_section(member_service: SocketAddr, exempt: &[&str]) -> String {
+    let paths = ["/login", "/ready"].iter().chain(exempt);
+    let exempt: Vec<String> = paths.map(|path| format!("{{ path: {path} }}")).collect();
+    let exempt = exempt.join(", ");
+    format!("auth:\n  member-service: http://{member_service}\n  exempt: [{exempt}]\n")
+}
+
+/// A key set that protects nothing.
+pub const KEYS: &str = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"bench\",\"k\":\"\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}";

@@ -3,6 +3,8 @@
 //! Argon2id takes a core and 19 MiB for a while, so only so many run at a time and the others wait;
 //! a request that waits longer than the service gives it is answered with 503 by what surrounds it.
 
+#[cfg(target_os = "linux")]
+use std::cell::Cell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+#[cfg(target_os = "linux")]
+use rustix::{process::setpriority_process, thread::gettid};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -23,6 +27,10 @@ use uuid::Uuid;
 const LENGTH: RangeInclusive<usize> = 10..=128;
 /// At login a password is compared with what is stored, whatever rule held when it was set.
 const LENGTH_AT_LOGIN: RangeInclusive<usize> = 1..=128;
+
+/// The nice value of threads that only use what others leave.
+#[cfg(target_os = "linux")]
+const LOWEST_PRIORITY: i32 = 19;
 
 /// What one hash costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +147,7 @@ impl Passwords {
     ) -> Result<T, HashError> {
         let permit = Arc::clone(&self.workers).acquire_owned().await?;
         let done = spawn_blocking(move || {
+            let_others_go_first();
             let done = work();
             drop(permit);
             done
@@ -146,6 +155,23 @@ impl Passwords {
         Ok(done.await?)
     }
 }
+
+/// A hash takes a core for tens of milliseconds. Whoever else wants the core, such as the gateway on
+/// the same machine, gets it at once; a storm of logins then slows only logins.
+#[cfg(target_os = "linux")]
+fn let_others_go_first() {
+    thread_local! {
+        static IS_DONE: Cell<bool> = const { Cell::new(false) };
+    }
+    if !IS_DONE.replace(true)
+        && let Err(error) = setpriority_process(Some(gettid()), LOWEST_PRIORITY)
+    {
+        tracing::debug!(%error, "passwords are checked at the usual priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn let_others_go_first() {}
 
 fn hash(argon2: &Argon2<'_>, password: &Password) -> Result<String, password_hash::Error> {
     let hash: PasswordHash = argon2.hash_password(password.0.as_bytes())?;
