@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 use crate::period::read_date;
 use crate::travel::visible;
 
+/// Plans of one travel: more than any needs, and few enough for one answer, as a list has no pages.
+pub(crate) const MOST_PLANS: usize = 500;
 const LONGEST_NAME: usize = 100;
 const LONGEST_CATEGORY: usize = 100;
 const LONGEST_ADDRESS: usize = 1000;

@@ -97,7 +97,7 @@ pub(crate) async fn list(
     Ok(One::new(&planner.clock, planner.store.plans(key, date).await?))
 }
 
-/// Adds a plan at the end of its day.
+/// Adds a plan at the end of its day. A travel may have 500.
 #[utoipa::path(
     post,
     path = "/v2/travel-plans/{travelId}/plans",
@@ -297,12 +297,12 @@ pub(crate) async fn sort_by_distance(
     let key = travel_key(member, &travel_id)?;
     let mut check = Check::new();
     let date = read_date(&mut check, "date", body.date.as_deref());
+    let start_plan_id = check.within("startPlanId", body.start_plan_id, 1..=i64::MAX);
     let date = check.finish_with(date)?;
     // Before the plans: what changes after this is noticed.
     let version = planner.store.version(key).await?;
     let plans = planner.store.plans(key, Some(date)).await?;
-    let start = body
-        .start_plan_id
+    let start = start_plan_id
         .map_or(Some(0), |start_plan_id| plans.iter().position(|plan| plan.id == start_plan_id));
     let mut sorted = by_distance(plans, start.ok_or(Refusal::NoPlan)?);
     let slots: Vec<Slot> = sorted.iter().map(Plan::slot).collect();

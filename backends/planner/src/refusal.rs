@@ -5,18 +5,16 @@ use jiff::civil::Date;
 use service::problem::{FieldError, Problem};
 
 use crate::period::Period;
-
-/// More than any travel needs, and few enough to be answered at once: a list of plans has no pages.
-pub(crate) const MOST_PLANS: i64 = 500;
+use crate::plan::MOST_PLANS;
 
 /// Why something was not done; the store is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("you have no travel with this id; GET /travels lists those you have")]
     NoTravel,
-    #[error("this travel has no region with this id; GET its regions for those it has")]
+    #[error("this travel has no such region; GET its regions for those it has")]
     NoRegion,
-    #[error("this travel has no plan with this id on that day; GET its plans for those it has")]
+    #[error("this travel has no such plan, or not on that day; GET its plans for those it has")]
     NoPlan,
     #[error("your travel {travel_id} {period} has days in common with it; choose other days")]
     Overlap { travel_id: i64, period: Period },
@@ -31,7 +29,7 @@ pub(crate) enum Refusal {
     Full,
     #[error("another request was faster")]
     Concurrent,
-    #[error("the travel could not be stored; try again, and tell us if it stays so")]
+    #[error("the travel could not be stored; the log has the trace id")]
     NotCreated(#[source] sqlx::Error),
     #[error(transparent)]
     Store(#[from] sqlx::Error),

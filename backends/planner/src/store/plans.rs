@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{Kind, Store, TravelKey, Writing, placeholders, read, rows};
 use crate::itinerary::{Slot, moved, renumbered};
 use crate::period::{Period, parse_date};
-use crate::plan::{Draft, Location, Plan, Point};
-use crate::refusal::{MOST_PLANS, Refusal};
+use crate::plan::{Draft, Location, MOST_PLANS, Plan, Point};
+use crate::refusal::Refusal;
 
 const COLUMNS: &str = "plan_id, travel_id, location_name, longitude, latitude, location_category, \
                        location_address, location_road_address, location_telephone, plan_date, \
@@ -57,7 +57,7 @@ impl Store {
         let period = writing.lock_travel(key).await?;
         check_within(draft.date, period)?;
         let slots = writing.slots(key).await?;
-        if i64::try_from(slots.len()).is_ok_and(|plans| plans >= MOST_PLANS) {
+        if slots.len() >= MOST_PLANS {
             return Err(Refusal::Full);
         }
         let plan = Plan {

@@ -23,8 +23,19 @@ async fn keeps_to_its_document() {
     let today = Clock::system().today();
     let travel = travel(&today.to_string(), &today.saturating_add(10.days()).to_string());
     planner.change("POST", "/v2/travels", &travel, 201);
-    let lasting = Contract::new(document).unwrap().weight("deleteTravel", 0);
-    let report = run(&lasting.weight("appendPlan", 40).weight("movePlan", 20), 3000, ask).await;
+    let weights = [
+        ("deleteTravel", 0),
+        ("rescheduleTravel", 20),
+        ("appendPlan", 40),
+        ("editPlan", 30),
+        ("movePlan", 20),
+        ("deletePlan", 4),
+        ("deletePlans", 8),
+    ];
+    let lasting = Contract::new(document).unwrap();
+    let lasting =
+        weights.into_iter().fold(lasting, |lasting, (id, weight)| lasting.weight(id, weight));
+    let report = run(&lasting, 3000, ask).await;
     assert!(report.findings.is_empty(), "{report}");
     let barren = report.never_succeeded();
     assert!(barren.is_empty() || barren == ["deleteTravel"], "{report}");
