@@ -146,13 +146,17 @@ impl AuthParts {
     ) -> Result<Option<Arc<AuthInUse>>, AuthError> {
         let Some(auth) = &settings.auth else { return Ok(None) };
         let mut running = lock(&self.running);
-        let mut parts = match running.take() {
-            Some(parts) if parts.algorithm == auth.token.algorithm => parts,
-            other => self.start(auth, settings, other)?,
+        // What runs stays as it is if something fails.
+        let started = match &*running {
+            Some(parts) if parts.algorithm == auth.token.algorithm => None,
+            other => Some(self.start(auth, settings, other.as_ref())?),
         };
+        if started.is_some() {
+            *running = started;
+        }
+        let Some(parts) = &mut *running else { return Ok(None) };
         let rules = parts.rules(auth, upstreams)?;
         parts.rules = Some(Arc::clone(&rules));
-        *running = Some(parts);
         Ok(Some(rules))
     }
 
@@ -161,7 +165,7 @@ impl AuthParts {
         &self,
         auth: &Auth,
         settings: &Settings,
-        before: Option<Running>,
+        before: Option<&Running>,
     ) -> Result<Running, AuthError> {
         let algorithm = auth.token.algorithm;
         let tokens =
@@ -171,7 +175,7 @@ impl AuthParts {
         let proofs =
             KeyFile::open(PROOF_KEYS, LEAST_PROOF_SECRET, &*self.environment, Proofs::new)?;
         let store = match before {
-            Some(before) => before.store,
+            Some(before) => Arc::clone(&before.store),
             None => open_store(auth, settings)?,
         };
         Ok(Running { algorithm, tokens, proofs, rules: None, store })

@@ -127,6 +127,9 @@ impl RouteFile {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        if snapshot.auth.is_none() && self.current.load().auth.is_some() {
+            tracing::warn!("`auth` is gone from the route file: nobody needs a token any more");
+        }
         for key in &restart_required {
             tracing::warn!("restart required: {key}");
         }

@@ -210,8 +210,14 @@ impl Settings {
             ("workers", self.workers != other.workers),
             ("access-log", self.access_log != other.access_log),
             ("stores", self.stores != other.stores),
+            ("auth.store", self.session_store() != other.session_store()),
         ];
         differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
+    /// The store that keeps sessions; the one there would be, if there is no `auth` yet.
+    fn session_store(&self) -> &str {
+        self.auth.as_ref().map_or(auth::DEFAULT_STORE, |auth| &auth.store)
     }
 }
 

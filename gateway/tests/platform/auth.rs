@@ -46,7 +46,7 @@ fn au_01(stack: &Stack) {
     let account = stack.sign_up();
     let answer = stack.try_login(&account).check(200);
     let token = answer.token().unwrap();
-    stack.tokens.saw(&token);
+    Tokens::saw(&token);
     assert_eq!(Tokens::header(&token), json!({ "typ": "JWT", "alg": "HS512", "kid": "k1" }));
     let claims = Tokens::claims(&token);
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!("gateway"), &json!("travel-platform")));
@@ -100,7 +100,7 @@ fn au_03(stack: &Stack) {
     let (_, token) = stack.member();
     let answer = stack.get("/members/me", &stack.tokens.expired(&token)).check(200);
     let renewed = answer.token().unwrap();
-    stack.tokens.saw(&renewed);
+    Tokens::saw(&renewed);
     assert_eq!(stack.tokens.read(&renewed).generation, 2);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert!(answer.header("vary").unwrap().contains("Authorization"));
@@ -376,7 +376,7 @@ fn au_16_login_again(stack: &Stack) {
     let body = login_body(&account.email, &account.password);
     let answer = stack.ask("POST /login").bearer(&token).json(&body).send().check(200);
     let new = answer.token().unwrap();
-    stack.tokens.saw(&new);
+    Tokens::saw(&new);
     assert_ne!(stack.tokens.read(&new).session, stack.tokens.read(&token).session);
     stack.get("/echo/x", &token).check_code(401, "AUTH_SESSION_EXPIRED");
     stack.get("/echo/x", &new).check(200);
@@ -424,7 +424,7 @@ fn a_15(stack: &Stack) {
     let mut ids = std::collections::HashSet::new();
     for answer in answers {
         let renewed = answer.check(200).token().unwrap();
-        stack.tokens.saw(&renewed);
+        Tokens::saw(&renewed);
         let renewed = stack.tokens.read(&renewed);
         assert_eq!(renewed.generation, 2);
         ids.insert(renewed.id);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::redis_server::{Persistence, RedisServer};
 use crate::stack::{Options, QUICK, Stack, Stores, many_logins};
-use crate::tokens::key_set;
+use crate::tokens::{Tokens, key_set};
 use crate::{Own, wait};
 
 pub(crate) const OWN: &[Own] = &[
@@ -69,8 +69,8 @@ fn keys(stores: Stores) {
     replace(file, &both);
     let kid = || {
         let token = stack.try_login(&account).check(200).token().unwrap();
-        stack.tokens.saw(&token);
-        crate::tokens::Tokens::header(&token)["kid"].as_str().unwrap().to_owned()
+        Tokens::saw(&token);
+        Tokens::header(&token)["kid"].as_str().unwrap().to_owned()
     };
     wait::until("the new key to sign", || (kid() == "k2").then_some(()));
     stack.get("/echo/x", &old).check(200);
@@ -286,7 +286,7 @@ fn relay(client: TcpStream, server: TcpStream, count: &Arc<AtomicUsize>) {
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, each: impl Fn()) {
-    from.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+    from.set_read_timeout(Some(Duration::from_mins(5))).unwrap();
     let mut buffer = [0; 16 << 10];
     while let Ok(length) = from.read(&mut buffer) {
         if length == 0 {

@@ -1,5 +1,6 @@
 //! A client of one request a connection, which tells everything it got.
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longer than anything takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// An answer, read to its end.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +58,7 @@ impl Request {
             text.push_str("\r\n");
         }
         if !self.body.is_empty() {
-            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            write!(text, "Content-Length: {}\r\n", self.body.len()).unwrap();
         }
         text.push_str("\r\n");
         text.push_str(&self.body);

@@ -1,12 +1,11 @@
 //! The platform through its real binaries over TCP: six services and the gateway, on embedded
-//! stores and again on Redis and PostgreSQL.
+//! stores and again on Redis and `PostgreSQL`.
 //!
 //! Most trials share one platform for each kind of store; those that take something away have one
-//! of their own. Redis is started by the trials, PostgreSQL is the server in `DATABASE_URL`.
+//! of their own. Redis is started by the trials, `PostgreSQL` is the server in `DATABASE_URL`.
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,

@@ -104,4 +104,4 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// How long a process may take to start or stop.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

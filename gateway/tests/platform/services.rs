@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::Shared;
 use crate::http::Request;
 use crate::stack::Stack;
+use crate::tokens::Tokens;
 
 pub(crate) const SHARED: &[Shared] = &[
     ("mb_01_signing_up", mb_01),
@@ -43,7 +44,7 @@ fn mb_01(stack: &Stack) {
 fn mb_02(stack: &Stack) {
     let account = stack.sign_up();
     let answer = stack.try_login(&account).check(200);
-    stack.tokens.saw(&answer.token().unwrap());
+    Tokens::saw(&answer.token().unwrap());
     assert_eq!(answer.payload()["memberId"], account.id);
     let wrong = crate::stack::login_body(&account.email, "a wrong password");
     let answer = stack.ask("POST /login").json(&wrong).send().check_code(401, "LOGIN_FAILED");

@@ -25,9 +25,9 @@ use crate::wait;
 /// What the platform keeps its data in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stores {
-    /// SQLite files, and sessions in the gateway's memory.
+    /// `SQLite` files, and sessions in the gateway's memory.
     Embedded,
-    /// PostgreSQL and Redis.
+    /// `PostgreSQL` and Redis.
     Real,
 }
 
@@ -159,7 +159,7 @@ impl Stack {
     pub(crate) fn start_again(&self, name: &'static str) {
         let mut services = self.services.lock().unwrap();
         let before = services.remove(name).unwrap();
-        let again = Service::start(name, &before.address.to_string(), before.environment.clone());
+        let again = Service::start(name, &before.address.to_string(), before.environment);
         services.insert(name, again);
     }
 
@@ -201,7 +201,7 @@ impl Stack {
     #[track_caller]
     pub(crate) fn log_in(&self, account: &Account) -> String {
         let token = self.try_login(account).check(200).token().unwrap();
-        self.tokens.saw(&token);
+        Tokens::saw(&token);
         token
     }
 
@@ -225,8 +225,9 @@ impl Stack {
     pub(crate) fn log_of(&self, path: &str) -> Value {
         wait::until("a line in the access log", || {
             let output = self.gateway.output();
-            let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.filter(|line| line["path"] == path).last()
+            let lines = output.lines().rev();
+            let mut lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| line["path"] == path)
         })
     }
 }
@@ -314,7 +315,7 @@ fn database(stores: Stores, service: &str, folder: &Path) -> String {
     format!("{server}{separator}options[search_path]={schema}")
 }
 
-/// The PostgreSQL server of the test run.
+/// The `PostgreSQL` server of the test run.
 #[expect(clippy::disallowed_methods, reason = "a test program reads its own environment")]
 pub(crate) fn postgres() -> Option<String> {
     std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"))

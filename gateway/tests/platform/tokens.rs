@@ -46,7 +46,7 @@ impl Tokens {
     }
 
     /// Remembers a token as a secret.
-    pub(crate) fn saw(&self, token: &str) {
+    pub(crate) fn saw(token: &str) {
         SECRETS.lock().unwrap().push(token.to_owned());
     }
 
@@ -57,7 +57,7 @@ impl Tokens {
 
     pub(crate) fn sign(&self, token: &Token) -> String {
         let text = self.keys.sign(token, &self.settings).unwrap();
-        self.saw(&text);
+        Self::saw(&text);
         text
     }
 
