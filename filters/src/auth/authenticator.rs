@@ -86,7 +86,7 @@ pub struct AuthState {
 #[derive(Debug)]
 struct OpenLogin {
     key: LoginKey,
-    /// Counts as open until the request ends.
+    /// Counts as open until there is an answer.
     _attempt: Attempt,
 }
 
@@ -456,7 +456,10 @@ impl Authenticator {
 
     /// Puts a new token on an answer, whoever made the answer.
     pub fn attach(&self, exchange: &mut Exchange<'_>, head: &mut ResponseHeader) {
-        if let Some(issued) = exchange.auth_state_if_any().and_then(|state| state.renewed.take()) {
+        let Some(state) = exchange.auth_state_if_any() else { return };
+        // The client may log in again as soon as it has this answer.
+        state.login = None;
+        if let Some(issued) = state.renewed.take() {
             // A head cannot be so full: those of upstreams are limited.
             let _is_written = write_token(&issued, self.settings.echo, head);
         }
