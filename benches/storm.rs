@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use tollgate_benches::generator::request;
 use tollgate_benches::process::{Running, beside, free_address, now, wait};
@@ -32,9 +32,12 @@ struct Flags {
     /// Clients that log in again and again.
     #[arg(long, default_value_t = 16)]
     clients: usize,
-    /// Requests a second to the plain route.
-    #[arg(long, default_value_t = 400)]
+    /// Requests a second to the plain route, over all connections.
+    #[arg(long, default_value_t = 2000)]
     rate: u32,
+    /// Connections to the plain route.
+    #[arg(long, default_value_t = 8)]
+    connections: u32,
     /// Measure the programs as they are, without building them first.
     #[arg(long)]
     no_build: bool,
@@ -124,11 +127,27 @@ impl Platform {
     /// Sends requests at a steady rate and gives the p99 of what they took, in milliseconds. Each
     /// counts from the moment it was due, so that a wait for the one before is not left out.
     fn p99(&self, flags: &Flags) -> Result<f64> {
+        let mut took = thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..flags.connections).map(|_| scope.spawn(|| self.paced(flags))).collect();
+            let mut took = Vec::new();
+            for one in all {
+                let ended = one.join().map_err(|_| anyhow!("a client panicked"))?;
+                took.append(&mut ended?);
+            }
+            anyhow::Ok(took)
+        })?;
+        took.sort_by(f64::total_cmp);
+        took.get(took.len() * 99 / 100).copied().context("no requests")
+    }
+
+    /// One connection's share of the requests.
+    fn paced(&self, flags: &Flags) -> Result<Vec<f64>> {
         let mut stream = TcpStream::connect(self.gateway.address())?;
         stream.set_nodelay(true)?;
         let text = request(self.gateway.address(), "/plain", None);
-        let gap = Duration::from_secs(1) / flags.rate;
-        let count = flags.rate * u32::try_from(flags.seconds)?;
+        let gap = Duration::from_secs(1) * flags.connections / flags.rate;
+        let count = flags.rate / flags.connections * u32::try_from(flags.seconds)?;
         let mut took = Vec::new();
         let mut buffer = vec![0; 16 << 10];
         let begin = now();
@@ -141,8 +160,7 @@ impl Platform {
             read_answer(&mut stream, &mut buffer)?;
             took.push(now().duration_since(due).as_secs_f64() * 1e3);
         }
-        took.sort_by(f64::total_cmp);
-        took.get(took.len() * 99 / 100).copied().context("no requests")
+        Ok(took)
     }
 
     /// The same while clients log in; and how many logins there were.
