@@ -55,6 +55,7 @@ pub struct Contract {
     document: Document,
     operations: Vec<Arc<Operation>>,
     weights: BTreeMap<String, u32>,
+    known: Memory,
     is_unavailable_allowed: bool,
     seed: u64,
     today: Date,
@@ -82,6 +83,7 @@ impl Contract {
             document,
             operations: operations.into_iter().map(Arc::new).collect(),
             weights: BTreeMap::new(),
+            known: Memory::default(),
             is_unavailable_allowed: false,
             seed: seed(),
             today: Clock::system().today(),
@@ -101,6 +103,13 @@ impl Contract {
         self
     }
 
+    /// Tells of a value that exists and that no answer tells, as the parameter or member `name`.
+    #[must_use]
+    pub fn knows(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.known.keep(name, &value.into());
+        self
+    }
+
     /// Makes other requests up, as `CONTRACT_SEED` in the environment does.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
@@ -117,9 +126,9 @@ impl Contract {
 
     /// Requests to every operation, by their weights, that know of no earlier answers.
     pub fn requests(&self) -> BoxedStrategy<GeneratedRequest> {
-        let (operations, nothing) = (self.operations.clone(), Memory::default());
+        let (operations, known) = (self.operations.clone(), self.known.clone());
         let requests = self.drafts();
-        requests.prop_map(move |draft| GeneratedRequest::new(&draft, &operations, &nothing)).boxed()
+        requests.prop_map(move |draft| GeneratedRequest::new(&draft, &operations, &known)).boxed()
     }
 
     fn drafts(&self) -> BoxedStrategy<Draft> {

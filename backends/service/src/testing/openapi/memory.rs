@@ -55,7 +55,7 @@ impl Memory {
         fitting.max_by_key(|(known, _)| known.len()).map(|(_, values)| values)
     }
 
-    fn keep(&mut self, name: &str, value: &Value) {
+    pub(super) fn keep(&mut self, name: &str, value: &Value) {
         let values = self.values.entry(name.to_owned()).or_default();
         if !values.contains(value) {
             values.push_front(value.clone());

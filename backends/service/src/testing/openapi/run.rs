@@ -75,7 +75,7 @@ pub async fn run<E: fmt::Display>(
 ) -> Report {
     let mut runner = runner(contract.seed);
     let drafts = contract.drafts();
-    let mut memory = Memory::default();
+    let mut memory = contract.known.clone();
     let statuses =
         contract.operations.iter().map(|operation| (operation.id.clone(), BTreeMap::new()));
     let mut report = Report {

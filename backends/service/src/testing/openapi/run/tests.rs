@@ -111,3 +111,16 @@ async fn an_operation_can_be_left_out() {
     assert!(!report.statuses["addBook"].contains_key(&201), "{report}");
     assert!(report.statuses["listBooks"].contains_key(&200), "{report}");
 }
+
+#[tokio::test]
+async fn what_is_known_is_asked_for() {
+    let contract = contract().knows("bookId", 4242);
+    let targets = RefCell::new(Vec::new());
+    let ask = async |request: &GeneratedRequest| {
+        targets.borrow_mut().push(request.target().to_owned());
+        Err::<Answer, _>("cut off")
+    };
+    run(&contract, 50, ask).await;
+    let targets = targets.into_inner();
+    assert!(targets.iter().any(|target| target.starts_with("/v1/books/4242")), "{targets:?}");
+}
