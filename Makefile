@@ -5,7 +5,7 @@ PROGRAMS := $(addprefix -p ,tollgate cms member reservation planner payment noti
 .DEFAULT_GOAL := help
 .PHONY: run demo test check doc bench dist clean help
 
-run:    ## build in release, start six services and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8080" is passed on
+run:    ## build in release, start six services and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8800" is passed on
 	@.ci/need cargo cc cmake curl
 	cargo build --release --locked $(PROGRAMS)
 	@.ci/demo $(ARGS)

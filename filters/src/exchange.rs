@@ -1,5 +1,6 @@
 //! One request on its way through a route, as filters see it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -22,12 +23,22 @@ pub enum FramingEdit {
 }
 
 /// A request body that a filter asked for ([`crate::Flow::ReadBody`]).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum RequestBody {
     /// All of it; it still goes upstream.
     Whole(Bytes),
     /// It is longer than the filter takes.
     TooLong,
+}
+
+/// How long it is: what is in it may be a password.
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(body) => write!(formatter, "Whole({} bytes)", body.len()),
+            Self::TooLong => formatter.write_str("TooLong"),
+        }
+    }
 }
 
 /// What an exchange carries from one phase to the next.

@@ -259,17 +259,19 @@ fn open_store(auth: &Auth, settings: &Settings) -> Result<Arc<dyn SessionStore>,
 }
 
 fn rules_of(auth: &Auth) -> Result<AuthSettings, InvalidPath> {
-    let pattern = |text: &str| PathPattern::parse(text, TrailingSlash::Exact);
     let exempt = |rule: &ExemptRequests| {
-        pattern(&rule.path).map(|path| Exempt { path, methods: rule.methods.clone() })
+        PathPattern::parse(&rule.path, TrailingSlash::Exact)
+            .map(|path| Exempt { path, methods: rule.methods.clone() })
     };
+    // Routes of old files take one slash more; what reaches the login must count as one.
+    let login_path = PathPattern::parse(&auth.login_path, TrailingSlash::Optional)?;
     Ok(AuthSettings {
         token: auth.token.clone(),
         session_life: auth.session_life,
         grace: auth.grace,
         echo: auth.echo,
         exempt: auth.exempt.iter().map(exempt).collect::<Result<_, _>>()?,
-        login_path: pattern(&auth.login_path)?,
+        login_path,
         throttle: auth.throttle.clone(),
     })
 }

@@ -252,7 +252,7 @@ impl Prepared {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::serve(admin_socket, admin, admin_stops))
         })?;
-        if let Some(auth) = &current.load().auth {
+        if let Some(auth) = &current.load_full().auth {
             auth.connect().await;
         }
         let limit = || current.load().settings.drain;

@@ -209,6 +209,7 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<()> {
         if head.status.is_informational() && head.status.as_u16() != 101 {
+            context.on_interim(head);
             return if context.is_overdue() { Err(context.overdue()) } else { Ok(()) };
         }
         context.upstream_answered();

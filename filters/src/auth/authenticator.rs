@@ -18,7 +18,7 @@ use super::session::{
     Beginning, LoginKey, Member, MemberStatus, Rotated, Rotation, Seen, SessionStore, StoreError,
     TokenKey,
 };
-use super::throttle::{Attempt, Attempts, ThrottleSettings};
+use super::throttle::{Attempt, Attempts, ThrottleSettings, client};
 use super::token::{Token, TokenKeys, TokenSettings, member_id};
 use super::{Identity, Role, login, spoof};
 use crate::path_pattern::PathPattern;
@@ -109,6 +109,9 @@ pub struct Authenticator {
 
 /// How long a member is remembered before the member service is asked again.
 const MEMBER_LIFE: Duration = Duration::from_mins(5);
+
+/// The query parameter that must not name another member.
+const MEMBER_ID: &str = "memberId";
 
 const ACCESS_TOKEN: &str = "Access-Token";
 const EXPIRES_AT: &str = "Access-Token-Expires-At";
@@ -320,9 +323,9 @@ impl Authenticator {
         let email = login::email(body)?;
         let key = LoginKey {
             email_hash: Sha256::digest(email.as_bytes()).into(),
-            address: exchange.state().client,
+            address: exchange.state().client.map(client),
         };
-        let attempt = self.attempts.begin(key.email_hash);
+        let attempt = self.attempts.begin(key);
         let failures = self.store.failures(key).await?;
         let throttle = &self.settings.throttle;
         if !attempt.is_within(failures, throttle) {
@@ -343,9 +346,12 @@ impl Authenticator {
             return self.authenticate(exchange).await;
         }
         let presented = bearer(exchange.headers()).and_then(|text| self.verify(text));
-        if let Ok(token) = presented.as_ref().map(key_of) {
+        let good = presented.ok().filter(|token| !self.is_expired(token));
+        if let Some(token) = good.as_ref().map(key_of) {
             let seen = self.store.look_up(token).await?;
-            let lives = seen.session.is_some_and(|session| session.member_id == token.member_id);
+            let lives = seen.session.is_some_and(|session| {
+                session.member_id == token.member_id && !session.is_revoked && !seen.is_denied
+            });
             exchange.auth_state().replaces = Some(token).filter(|_| lives);
         }
         spoof::strip_token(exchange.head_mut());
@@ -372,6 +378,11 @@ impl Authenticator {
     /// Whether an answer says something to the gateway alone.
     pub fn is_told(head: &ResponseHeader) -> bool {
         spoof::has_internal(head)
+    }
+
+    /// Takes what a service says to the gateway alone off an answer, without doing it.
+    pub fn ignore(head: &mut ResponseHeader) {
+        spoof::strip_answer(head);
     }
 
     /// Does what an answer asks the gateway to do, and takes it off the answer; for every answer
@@ -438,7 +449,7 @@ impl Authenticator {
         // Two version 4 ids are 244 random bits; nobody is ever shown the secret itself.
         let secret = [Uuid::new_v4(), Uuid::new_v4()];
         let refresh = secret.iter().fold(Sha256::new(), Digest::chain_update);
-        let session = Uuid::now_v7();
+        let session = Uuid::new_v4();
         let beginning = Beginning {
             session,
             identity,
@@ -479,10 +490,11 @@ impl Authenticator {
         let left = token.expires_at.saturating_sub(self.seconds());
         let left = left.saturating_add(self.settings.token.leeway);
         let deny_for = Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1));
-        self.store.end(key_of(&token), deny_for).await?;
+        // The token last: with it the client may ask again if something failed.
         if wants_all {
             self.store.end_all(token.identity.member_id).await?;
         }
+        self.store.end(key_of(&token), deny_for).await?;
         Ok(())
     }
 
@@ -538,15 +550,17 @@ fn check_parameter(
     parameter: Option<&str>,
 ) -> Result<(), Failure> {
     let own = member_id.to_string();
-    let name = parameter.unwrap_or("memberId");
+    let name = parameter.unwrap_or(MEMBER_ID);
     let query = exchange.query().unwrap_or_default().to_owned();
     let mut kept: Vec<&str> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !is_decoded(key, name) {
-            kept.push(pair);
-        } else if !is_decoded(value, &own) {
+        let is_named = is_decoded(key, name);
+        if (is_named || is_decoded(key, MEMBER_ID)) && !is_decoded(value, &own) {
             return Err(Failure::MemberMismatch);
+        }
+        if !is_named {
+            kept.push(pair);
         }
     }
     if parameter.is_none() {

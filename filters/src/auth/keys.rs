@@ -96,7 +96,7 @@ impl KeySet {
                 return Err(InvalidKeySet::SameName(written.kid));
             }
             let secret = URL_SAFE_NO_PAD
-                .decode(&written.k)
+                .decode(written.k.trim_end_matches('='))
                 .map_err(|_| InvalidKeySet::NotBase64(position))?;
             if secret.len() < least {
                 return Err(InvalidKeySet::TooShort { position, bytes: secret.len(), least });

@@ -81,6 +81,8 @@ mod tests {
             let request = format!("GET /a?{query}\nAuthorization: Bearer {{token}}");
             let (flow, ..) = run("MemberParameterFilter", &request);
             assert_eq!(flow.unwrap_err(), Failure::MemberMismatch, "{query}");
+            let (flow, ..) = run("MemberParameterFilter=owner", &request);
+            assert_eq!(flow.unwrap_err(), Failure::MemberMismatch, "{query}");
         }
     }
 

@@ -9,6 +9,7 @@ use http::{Method, header};
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -85,7 +86,8 @@ impl MemberServiceClient {
 
     async fn ask(&self, member_id: i64) -> Result<Option<Member>, DirectoryError> {
         let limited = timeout(LIMIT, async {
-            let _place = self.places.acquire().await;
+            let closed = |_| Error::explain(ErrorType::InternalError, "no more questions");
+            let _place = self.places.acquire().await.map_err(closed)?;
             self.exchange(member_id).await
         });
         let (status, body) = match limited.await {
@@ -94,7 +96,7 @@ impl MemberServiceClient {
         };
         match status {
             200 => read(member_id, &body).map(Some),
-            404 => Ok(None),
+            404 if is_unknown(&body) => Ok(None),
             other => Err(DirectoryError(format!("it answers {other}"))),
         }
     }
@@ -103,12 +105,7 @@ impl MemberServiceClient {
         let mut peer = self.template.clone();
         let address =
             self.upstream.as_ref().and_then(|upstream| upstream.address(upstream.preferred(), 0));
-        let no_address = || {
-            pingora_core::Error::explain(
-                pingora_core::ErrorType::ConnectNoRoute,
-                "its name has no address",
-            )
-        };
+        let no_address = || Error::explain(ErrorType::ConnectNoRoute, "its name has no address");
         peer._address = address.ok_or_else(no_address)?.into();
         let (mut session, _) = self.connector.get_http_session(&peer).await?;
         session.set_read_timeout(Some(LIMIT));
@@ -152,12 +149,21 @@ async fn read_body(session: &mut HttpSession) -> pingora_core::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = session.read_response_body().await? {
         if body.len() + chunk.len() > LONGEST_ANSWER {
-            let kind = pingora_core::ErrorType::InvalidHTTPHeader;
-            return Err(pingora_core::Error::explain(kind, "its answer is too long"));
+            let kind = ErrorType::InvalidHTTPHeader;
+            return Err(Error::explain(kind, "its answer is too long"));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Whether it is the member service that knows nobody, and not something else in its place.
+fn is_unknown(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Problem {
+        code: String,
+    }
+    serde_json::from_slice(body).is_ok_and(|problem: Problem| problem.code == "MEMBER_NOT_FOUND")
 }
 
 fn read(member_id: i64, body: &[u8]) -> Result<Member, DirectoryError> {

@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tollgate_filters::auth::StoreError;
 
+use crate::clock;
+
 /// The first pause before another attempt to connect; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -185,9 +187,16 @@ impl Keeper {
             match self.connect().await {
                 Ok(connection) => {
                     tracing::info!("connected to Redis");
-                    pause = FIRST_PAUSE;
+                    let began = clock::now();
                     self.state.send_replace(State::Up(connection, Arc::default()));
                     self.lost.notified().await;
+                    if began.elapsed() >= LONGEST_PAUSE {
+                        pause = FIRST_PAUSE;
+                        continue;
+                    }
+                    // One that is lost at once, such as a replica's, would be again.
+                    self.state.send_replace(State::Down("lost as soon as it was made".into()));
+                    rest(&mut pause).await;
                 }
                 Err(error) => {
                     let reason = error.to_string();
@@ -195,12 +204,7 @@ impl Keeper {
                         tracing::warn!("no connection to Redis, trying again: {reason}");
                     }
                     self.state.send_replace(State::Down(reason.into()));
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "a back-off, not a wait for an event"
-                    )]
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    rest(&mut pause).await;
                 }
             }
         }
@@ -231,4 +235,11 @@ impl Keeper {
             self.lost.notify_one();
         }
     }
+}
+
+/// Waits before another attempt, twice as long the next time.
+async fn rest(pause: &mut Duration) {
+    #[expect(clippy::disallowed_methods, reason = "a back-off, not a wait for an event")]
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(LONGEST_PAUSE);
 }

@@ -70,8 +70,12 @@ impl<K> KeyFile<K> {
         if seen.is_none() || seen == file.seen {
             return;
         }
+        // One that cannot be read now is tried again.
+        let Some(text) = read(&file.path) else { return };
         file.seen = seen;
-        let Some(text) = read_changed(&file.path, &file.text) else { return };
+        if text == file.text {
+            return;
+        }
         match KeySet::from_json(&text, self.least) {
             Ok(keys) => {
                 self.current.store(Arc::new((self.make)(&keys)));
@@ -91,13 +95,10 @@ fn look(path: &str) -> Seen {
     Some((file.modified().ok()?, file.len()))
 }
 
-fn read_changed(path: &str, before: &str) -> Option<String> {
+fn read(path: &str) -> Option<String> {
     let read: io::Result<String> = fs::read_to_string(path);
-    match read {
-        Ok(text) => (text != before).then_some(text),
-        Err(error) => {
-            tracing::error!(path, "keys cannot be read, the old ones stay: {error}");
-            None
-        }
-    }
+    read.inspect_err(|error| {
+        tracing::error!(path, "keys cannot be read, the old ones stay: {error}");
+    })
+    .ok()
 }

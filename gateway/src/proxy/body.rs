@@ -27,6 +27,13 @@ pub(super) async fn read(
         return Ok(RequestBody::TooLong);
     }
     session.enable_retry_buffering();
+    let waits = session.req_header().headers.get(header::EXPECT);
+    if waits.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        && session.as_http1().is_some()
+    {
+        let told = session.as_downstream_mut().write_continue_response().await;
+        told.map_err(|_| Failure::BadFraming("the client is gone"))?;
+    }
     let body = async {
         let mut body = BytesMut::with_capacity(length.unwrap_or_default());
         while let Some(chunk) = session.read_request_body().await? {

@@ -231,10 +231,13 @@ impl Context {
             Exchange::new(request, &mut self.state).with_authenticator(authenticator);
         route.chain.on_response(&mut exchange, head).await?;
         if let Some(authenticator) = authenticator
-            && plan.tells_identity
             && Authenticator::is_told(head)
         {
-            Box::pin(authenticator.heed(&mut exchange, head)).await?;
+            if plan.tells_identity {
+                Box::pin(authenticator.heed(&mut exchange, head)).await?;
+            } else {
+                Authenticator::ignore(head);
+            }
         }
         route.chain.on_answer(&mut exchange, head);
         if let Some(authenticator) = authenticator {
@@ -257,8 +260,16 @@ impl Context {
         }
     }
 
+    /// Takes off a head that no filter sees what is for the gateway alone.
+    pub fn on_interim(&self, head: &mut ResponseHeader) {
+        if authenticator(self.snapshot.as_deref()).is_some() {
+            Authenticator::ignore(head);
+        }
+    }
+
     /// Puts a new token on a head that no filter sees: a switch of protocols.
     pub fn on_switch(&mut self, request: &mut RequestHeader, head: &mut ResponseHeader) {
+        self.on_interim(head);
         if let Some(authenticator) = authenticator(self.snapshot.as_deref()) {
             authenticator.attach(&mut Exchange::new(request, &mut self.state), head);
         }

@@ -126,6 +126,9 @@ async fn filters(
         match route.chain.on_request(&mut place, &mut exchange).await? {
             Flow::Continue => return Ok(None),
             Flow::Respond(answer) => return Ok(Some(*answer)),
+            Flow::ReadBody { .. } if context.state.body.is_some() => {
+                return Err(Failure::Filter("a filter asks twice for the body".to_owned()));
+            }
             Flow::ReadBody { limit } => {
                 let wait = snapshot.settings.timeouts.client_read;
                 let body = Box::pin(body::read(session, limit.min(body::MOST), wait)).await?;

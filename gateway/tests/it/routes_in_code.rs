@@ -71,6 +71,25 @@ fn rc_01_a_login_goes_to_the_member_service_and_comes_back_with_a_token() {
     assert_eq!(orders, ["0", "1", "1", "2", "3"]);
 }
 
+#[test]
+fn a_login_that_waits_for_100_is_told_to_go_on() {
+    let platform = Platform::start();
+    let body = r#"{"memberEmail":"a@example.com","password":"any"}"#;
+    let mut client = platform.gateway.client();
+    let length = body.len();
+    client.write(format!(
+        "POST /login HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    ));
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    assert_eq!(client.read_bytes(go_on.len()), go_on);
+    client.write(body);
+    let answer = client.read_answer();
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("access-token").is_some());
+    assert_eq!(platform.member.last().text(), body);
+}
+
 /// GG-13 RC-02
 #[test]
 fn gg_13_without_a_token_nobody_but_the_login_is_reached() {

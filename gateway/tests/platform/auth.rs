@@ -320,6 +320,11 @@ fn au_14(stack: &Stack) {
     let wrong = login_body(&account.email, "another password");
     let answer = stack.ask("POST /login").json(&wrong).send().check_code(401, "LOGIN_FAILED");
     assert_eq!(answer.token(), None);
+    // A route that is not told who the member is cannot end its sessions.
+    let (_, token) = stack.member();
+    let untold = stack.ask("GET /untold/x").bearer(&token).header("Answer-X-Auth-Revoke: member");
+    assert_eq!(untold.send().check(200).header("x-auth-revoke"), None);
+    stack.get("/echo/x", &token).check(200);
     // The global rule does the same where the filter is not.
     let (_, token) = stack.member();
     stack

@@ -163,6 +163,27 @@ pub(in crate::config) fn spring_redis(section: &Section<'_, '_>, settings: &mut 
     let (user, password) = (encoded("username"), encoded("password"));
     let login = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
     store.url = whole.or_else(|| Some(format!("redis://{login}{host}:{port}/{database}")));
+    // Without `auth` nobody connects there.
+    let is_used = settings.auth.is_some();
+    let complain = |problem| {
+        if is_used { section.context.error(problem) } else { section.context.warn(problem) }
+    };
+    if let Some(ssl) = section.section("ssl") {
+        if ssl.get("enabled", values::boolean).unwrap_or(false) {
+            let problem = Invalid::new("invalid-value", "TLS to Redis is not supported yet")
+                .with_help("switch `ssl.enabled` off and keep the way to Redis private");
+            complain(problem.or_at(ssl.key_span("enabled")));
+        }
+        ssl.finish();
+    }
+    for several in ["cluster", "sentinel"] {
+        if section.item(several).is_some() {
+            let message = format!("`{}` is not supported yet", section.name_of(several));
+            let problem = Invalid::new("invalid-value", message)
+                .with_help("write `host` and `port` of one Redis server");
+            complain(problem.or_at(section.key_span(several)));
+        }
+    }
     let wait = |name| section.get(name, values::spring_duration).flatten();
     set(&mut store.connect_timeout, wait("connect-timeout"));
     set(&mut store.command_timeout, wait("timeout"));
