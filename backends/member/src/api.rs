@@ -13,6 +13,7 @@
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use service::clock::Clock;
 use service::keys::KeySet;
 use service::problem::Problem;
@@ -22,7 +23,8 @@ use utoipa::OpenApi;
 use crate::kind::Status;
 use crate::password::Passwords;
 use crate::reservations::Reservations;
-use crate::store::{Record, Store};
+use crate::sessions::Sessions;
+use crate::store::{Record, Revocation, Store};
 use crate::{auth_view, login, password_change, profile, sign_up, withdrawal};
 
 /// On an answer: the gateway ends all sessions of the member before it hands the answer on.
@@ -37,6 +39,8 @@ pub(crate) struct Members {
     pub(crate) clock: Clock,
     /// Who knows whether a member may withdraw; nobody asks where there is none.
     pub(crate) reservations: Option<Reservations>,
+    /// Whom to tell of sessions that have to end, beside [`REVOKE`] on the answer.
+    pub(crate) sessions: Option<Sessions>,
 }
 
 /// The `OpenAPI` document.
@@ -75,6 +79,22 @@ pub(crate) fn routes(members: Members, keys: &KeySet, clock: &Clock) -> Router {
 }
 
 impl Members {
+    /// Ends the sessions of a member whose change is in the store. The answer asks for the same, but
+    /// it may never arrive; what cannot be told now is told later.
+    pub(crate) async fn end_sessions(&self, member_id: i64, now: Timestamp) {
+        let Some(sessions) = &self.sessions else { return };
+        let told = match sessions.revoke(member_id).await {
+            Ok(()) => self.store.delivered(&Revocation::at(member_id, now)).await,
+            Err(error) => {
+                tracing::warn!(%error, "the gateway ends no sessions now; once more soon");
+                return;
+            }
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "the gateway is told once more");
+        }
+    }
+
     /// A member that has not withdrawn.
     pub(crate) async fn find(&self, id: i64) -> Result<Record, Problem> {
         let member = self.store.find(id).await?;

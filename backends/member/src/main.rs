@@ -57,13 +57,11 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     if let Some(administrator) = settings.administrator {
         administrator::ensure(&members, administrator).await?;
     }
-    let sessions = settings.gateway_admin_url.as_deref();
-    let sessions = sessions.map(|url| Sessions::new(url, settings.keys.clone(), clock.clone()));
     let upkeep = Upkeep {
         store: members.store.clone(),
         clock: clock.clone(),
         dormant_after: settings.dormant_after,
-        sessions: sessions.transpose().map_err(unusable)?,
+        sessions: members.sessions.clone(),
     };
     let routes = api::routes(members, &settings.keys, &clock);
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
@@ -85,11 +83,14 @@ fn members(settings: &Settings, database: &Database, clock: &Clock) -> Result<Me
     }
     let reservations =
         reservations.map(|url| Reservations::new(url, settings.keys.clone(), clock.clone()));
+    let sessions = settings.gateway_admin_url.as_deref();
+    let sessions = sessions.map(|url| Sessions::new(url, settings.keys.clone(), clock.clone()));
     Ok(Members {
         store: Store::new(database.clone()),
         passwords: Passwords::new(COST, settings.password_workers).map_err(cannot_hash)?,
         clock: clock.clone(),
         reservations: reservations.transpose().map_err(unusable)?,
+        sessions: sessions.transpose().map_err(unusable)?,
     })
 }
 

@@ -68,7 +68,9 @@ pub(crate) async fn change(
     }
     let hash = members.passwords.hash(&new).await?;
     let now = members.clock.now();
-    unless_concurrent(members.store.change_password(&found, &hash, now).await?)?;
+    let is_told = members.sessions.is_some();
+    unless_concurrent(members.store.change_password(&found, &hash, now, is_told).await?)?;
+    members.end_sessions(found.id, now).await;
     tracing::info!(member = found.id, "changed its password");
     Ok((StatusCode::NO_CONTENT, [REVOKE]))
 }

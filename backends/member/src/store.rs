@@ -73,6 +73,13 @@ pub(crate) struct Revocation {
     requested_at: String,
 }
 
+impl Revocation {
+    /// The one that was noted at `now`.
+    pub(crate) fn at(member_id: i64, now: Timestamp) -> Self {
+        Self { member_id, requested_at: instant(now) }
+    }
+}
+
 impl Store {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
@@ -179,12 +186,16 @@ impl Store {
         }
     }
 
+    /// Changes a password; with `is_told` the gateway is to end the sessions, which is noted in the
+    /// same transaction.
     pub(crate) async fn change_password(
         &self,
         member: &Record,
         new_hash: &str,
         now: Timestamp,
+        is_told: bool,
     ) -> Result<bool, sqlx::Error> {
+        let mut transaction = self.database.write().await?;
         let updated = sqlx::query(
             "UPDATE members SET password_hash = $1, modifier_id = $2, modified_at = $3, \
              version = version + 1 WHERE member_id = $2 AND version = $4",
@@ -193,17 +204,22 @@ impl Store {
         .bind(member.id)
         .bind(instant(now))
         .bind(member.version)
-        .execute(self.database.pool())
+        .execute(&mut *transaction)
         .await?;
-        Ok(updated.rows_affected() == 1)
+        if is_told {
+            note_revocation(&mut transaction, member.id, now).await?;
+        }
+        commit_if_one(transaction, updated.rows_affected()).await
     }
 
-    /// Erases what is personal and keeps the id.
+    /// Erases what is personal and keeps the id; `is_told` as in [`Store::change_password`].
     pub(crate) async fn withdraw(
         &self,
         member: &Record,
         now: Timestamp,
+        is_told: bool,
     ) -> Result<bool, sqlx::Error> {
+        let mut transaction = self.database.write().await?;
         let updated = sqlx::query(
             "UPDATE members SET member_email = NULL, member_name = NULL, nick_name = NULL, \
              phone_number = NULL, birthday = NULL, gender = NULL, password_hash = NULL, \
@@ -214,9 +230,12 @@ impl Store {
         .bind(instant(now))
         .bind(member.id)
         .bind(member.version)
-        .execute(self.database.pool())
+        .execute(&mut *transaction)
         .await?;
-        Ok(updated.rows_affected() == 1)
+        if is_told {
+            note_revocation(&mut transaction, member.id, now).await?;
+        }
+        commit_if_one(transaction, updated.rows_affected()).await
     }
 
     /// Makes some of the members dormant that have not logged in since `cutoff`, those with the
@@ -249,14 +268,7 @@ impl Store {
         .await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         for id in ids.iter().filter(|_| is_told) {
-            sqlx::query(
-                "INSERT INTO pending_revocations (member_id, requested_at) VALUES ($1, $2) \
-                 ON CONFLICT (member_id) DO UPDATE SET requested_at = excluded.requested_at",
-            )
-            .bind(*id)
-            .bind(instant(now))
-            .execute(&mut *transaction)
-            .await?;
+            note_revocation(&mut transaction, *id, now).await?;
         }
         transaction.commit().await?;
         Ok(ids)
@@ -329,6 +341,18 @@ async fn find_taken(connection: &mut AnyConnection, new: &NewMember) -> Result<T
         }
     }
     Ok(Taken::Nothing)
+}
+
+async fn note_revocation(
+    connection: &mut AnyConnection,
+    member_id: i64,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let inserted = sqlx::query(
+        "INSERT INTO pending_revocations (member_id, requested_at) VALUES ($1, $2) \
+         ON CONFLICT (member_id) DO UPDATE SET requested_at = excluded.requested_at",
+    );
+    inserted.bind(member_id).bind(instant(now)).execute(connection).await.map(drop)
 }
 
 async fn forget(connection: &mut AnyConnection, member_id: i64) -> Result<(), sqlx::Error> {

@@ -13,6 +13,7 @@ use utoipa::OpenApi;
 use crate::api::{self, Api, Members};
 use crate::password::{Cost, Passwords};
 use crate::reservations::Reservations;
+use crate::sessions::Sessions;
 use crate::store::Store;
 
 /// As little as Argon2 takes: what is tested is not how hard a hash is.
@@ -43,12 +44,27 @@ impl Client {
         Self::with(database, time, cheap(), None)
     }
 
+    /// With a gateway that is told of sessions to end, by the signer of its keys.
+    pub(crate) fn telling(database: &Database, sessions: Sessions) -> Self {
+        Self::build(database, TODAY, cheap(), None, Some(sessions))
+    }
+
     /// With other workers for passwords, and a reservation service to ask.
     pub(crate) fn with(
         database: &Database,
         time: &str,
         passwords: Passwords,
         reservations: Option<Reservations>,
+    ) -> Self {
+        Self::build(database, time, passwords, reservations, None)
+    }
+
+    fn build(
+        database: &Database,
+        time: &str,
+        passwords: Passwords,
+        reservations: Option<Reservations>,
+        sessions: Option<Sessions>,
     ) -> Self {
         let clock = Clock::fixed(time.parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
@@ -57,6 +73,7 @@ impl Client {
             passwords,
             clock: clock.clone(),
             reservations,
+            sessions,
         };
         let routes = api::routes(members, signer.keys(), &clock);
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };

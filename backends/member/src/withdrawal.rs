@@ -43,7 +43,9 @@ pub(crate) async fn withdraw(
     if let Some(reservations) = &members.reservations {
         reservations.refuse_open(found.id).await?;
     }
-    unless_concurrent(members.store.withdraw(&found, members.clock.now()).await?)?;
+    let (now, is_told) = (members.clock.now(), members.sessions.is_some());
+    unless_concurrent(members.store.withdraw(&found, now, is_told).await?)?;
+    members.end_sessions(found.id, now).await;
     tracing::info!(member = found.id, "withdrew");
     Ok((StatusCode::NO_CONTENT, [REVOKE]))
 }

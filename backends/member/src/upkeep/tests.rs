@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::database::Database;
 use service::proof::{CallingService, from_services};
 use service::testing::on_each_database;
@@ -153,6 +153,41 @@ async fn the_gateway_is_told_until_it_listens() {
         assert!(pending(&database).await.is_empty());
         upkeep.deliver().await.unwrap();
         assert!(gateway.told().is_empty());
+        drop(tasks);
+    })
+    .await
+    .unwrap();
+}
+
+/// A password change and a withdrawal end sessions even if their answers never arrive.
+#[tokio::test]
+async fn a_change_is_told_before_its_answer_and_kept_if_it_cannot_be() {
+    on_each_database(STEPS, async |database| {
+        let client = Client::new(&database);
+        let (kept, gone) = (client.sign_up(1).await, client.sign_up(2).await);
+        let gateway = Gateway::default();
+        let routes = Router::new().route("/internal/sessions/revoke", post(revoke));
+        let routes = routes.with_state(gateway.clone());
+        let keys = client.signer.keys();
+        let (base, tasks) = serve(from_services(routes, keys, &Clock::system())).await;
+        let sessions = Sessions::new(&base, keys.clone(), Clock::system()).unwrap();
+        let client = Client::telling(&database, sessions);
+        let change = |from: &str, to: &str| json!({ "currentPassword": from, "newPassword": to });
+
+        gateway.answer(&[(kept, StatusCode::SERVICE_UNAVAILABLE)]);
+        let path = "/v1/members/me/password";
+        let body = change(PASSWORD, "another password");
+        let answer = client.post(path, User(kept), &body).await;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        assert_eq!((gateway.told(), pending(&database).await), (vec![kept], vec![kept]));
+
+        gateway.answer(&[]);
+        let body = change("another password", "a third password");
+        client.post(path, User(kept), &body).await;
+        let answer = client.send("DELETE", "/v1/members/me", User(gone), "").await;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        assert_eq!(gateway.told(), [kept, gone]);
+        assert!(pending(&database).await.is_empty());
         drop(tasks);
     })
     .await
