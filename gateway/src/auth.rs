@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use pingora_core::connectors::http::Connector;
 use tollgate_filters::auth::{
     AuthSettings, Authenticator, Clock, Exempt, InProcessSessions, InvalidKeySet, LoginKey,
     MemberDirectory, SessionStore, TokenAlgorithm, TokenKeys,
@@ -124,6 +125,8 @@ struct Running {
     algorithm: TokenAlgorithm,
     tokens: KeyFile<TokenKeys>,
     proofs: KeyFile<Proofs>,
+    /// Connections to the member service. Making one reads the system's certificates.
+    connector: Arc<Connector>,
     rules: Option<Arc<AuthInUse>>,
     store: Arc<dyn SessionStore>,
 }
@@ -174,11 +177,11 @@ impl AuthParts {
             })?;
         let proofs =
             KeyFile::open(PROOF_KEYS, LEAST_PROOF_SECRET, &*self.environment, Proofs::new)?;
-        let store = match before {
-            Some(before) => Arc::clone(&before.store),
-            None => open_store(auth, settings)?,
+        let (store, connector) = match before {
+            Some(before) => (Arc::clone(&before.store), Arc::clone(&before.connector)),
+            None => (open_store(auth, settings)?, Arc::new(Connector::new(None))),
         };
-        Ok(Running { algorithm, tokens, proofs, rules: None, store })
+        Ok(Running { algorithm, tokens, proofs, connector, rules: None, store })
     }
 
     /// Reads the files of secrets again that changed.
@@ -226,6 +229,7 @@ impl Running {
             &auth.member_service,
             upstreams,
             Arc::clone(&proofs),
+            Arc::clone(&self.connector),
         ));
         let authenticator = match &self.rules {
             Some(before) => before.authenticator.with(settings, members),

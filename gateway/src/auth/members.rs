@@ -37,7 +37,7 @@ const SELF: &str = "gateway";
 
 /// The member service, as the gateway asks it.
 pub(super) struct MemberServiceClient {
-    connector: Connector,
+    connector: Arc<Connector>,
     template: HttpPeer,
     host: String,
     upstream: Option<Arc<Upstream>>,
@@ -61,6 +61,7 @@ impl MemberServiceClient {
         service: &MemberService,
         upstreams: &Upstreams,
         proofs: Arc<ArcSwap<Proofs>>,
+        connector: Arc<Connector>,
     ) -> Self {
         let MemberService { host, port, is_tls } = service;
         let (mut prepared, failed) = upstreams.prepare([(host.clone(), *port)]);
@@ -75,7 +76,7 @@ impl MemberServiceClient {
         template.options.write_timeout = Some(LIMIT);
         template.options.idle_timeout = Some(Duration::from_secs(50));
         Self {
-            connector: Connector::new(None),
+            connector,
             template,
             host: format!("{host}:{port}"),
             upstream: prepared.remove(&(host.clone(), *port)),
