@@ -4,7 +4,7 @@ use pingora_http::ResponseHeader;
 use smallvec::SmallVec;
 
 use crate::filter::AnyFilter;
-use crate::{Exchange, Failure, Filter, Flow, Hook};
+use crate::{Exchange, Failure, Filter, Flow, Hook, Parts};
 
 /// A filter and its number in the chain.
 #[derive(Debug)]
@@ -60,8 +60,20 @@ impl Chain {
         self.orders.iter().copied().zip(self.filters.iter().map(|filter| &**filter))
     }
 
-    /// Runs the way in from the filter at `place` on, until one answers or asks for the body; then
-    /// `place` is that filter's.
+    /// Gives every filter what it shares with those of other tables.
+    pub fn prepare(&self, parts: &Parts) {
+        for filter in &self.filters {
+            filter.prepare(parts);
+        }
+    }
+
+    /// Whether filters stand behind the one at `place`.
+    pub fn goes_on_behind(&self, place: usize) -> bool {
+        place + 1 < self.filters.len()
+    }
+
+    /// Runs the way in from the filter at `place` on, until one wants something else than to go on;
+    /// then `place` is that filter's.
     ///
     /// # Errors
     ///
@@ -78,48 +90,56 @@ impl Chain {
             };
             match flow {
                 Flow::Continue => *place += 1,
-                Flow::Respond(_) | Flow::ReadBody { .. } => return Ok(flow),
+                Flow::Respond(_) | Flow::Refuse(_) | Flow::ReadBody { .. } | Flow::Around(_) => {
+                    return Ok(flow);
+                }
             }
         }
         Ok(Flow::Continue)
     }
 
-    /// Runs the way back over the upstream's head.
+    /// Runs the way back over the upstream's head, from its step `from` on. Ends before the filter
+    /// at `place`, if that is wanted, and gives the step behind it.
     ///
     /// # Errors
     ///
     /// The first filter that fails ends the chain.
     pub async fn on_response(
         &self,
+        from: usize,
+        until: Option<usize>,
         exchange: &mut Exchange<'_>,
         head: &mut ResponseHeader,
-    ) -> Result<(), Failure> {
-        for place in 0..self.filters.len() {
-            let Some(filter) = self.on_the_way_back(place) else { continue };
+    ) -> Result<usize, Failure> {
+        for step in from..self.filters.len() {
+            let Some(place) = self.place_of(step) else { continue };
+            if until == Some(place) {
+                return Ok(step + 1);
+            }
+            let Some(filter) = self.filters.get(place) else { continue };
             match filter.on_response(exchange, head) {
                 Hook::Ready(outcome) => outcome?,
                 Hook::Wait(later) => later.await?,
             }
         }
-        Ok(())
+        Ok(self.filters.len())
     }
 
     /// Runs what must be on every answer, whoever made it.
     pub fn on_answer(&self, exchange: &mut Exchange<'_>, head: &mut ResponseHeader) {
-        for place in 0..self.filters.len() {
-            if let Some(filter) = self.on_the_way_back(place) {
+        for step in 0..self.filters.len() {
+            if let Some(filter) = self.place_of(step).and_then(|place| self.filters.get(place)) {
                 filter.on_answer(exchange, head);
             }
         }
     }
 
-    /// The filter at a place of the way back.
-    fn on_the_way_back(&self, place: usize) -> Option<&dyn Filter> {
-        let at = match &self.back {
-            None => self.filters.len().checked_sub(place + 1)?,
-            Some(back) => *back.get(place)?,
-        };
-        self.filters.get(at).map(|filter| &**filter)
+    /// The place of the filter whose turn is at a step of the way back.
+    fn place_of(&self, step: usize) -> Option<usize> {
+        match &self.back {
+            None => self.filters.len().checked_sub(step + 1),
+            Some(back) => back.get(step).copied(),
+        }
     }
 }
 

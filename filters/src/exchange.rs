@@ -45,7 +45,7 @@ impl fmt::Debug for RequestBody {
 ///
 /// The caller keeps it beside the request head and lends both to an [`Exchange`] for the length of
 /// a phase, so that filters edit the head in place and nothing is copied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ExchangeState {
     /// What the chosen route's predicates captured.
     pub variables: Variables,
@@ -63,8 +63,72 @@ pub struct ExchangeState {
     pub body: Option<RequestBody>,
     /// What is known about the login, once somebody asked.
     pub auth: Option<Box<AuthState>>,
+    /// Header lines that the answer will have, whoever makes it: the pending response.
+    pub pending: Vec<(HeaderField, HeaderValue)>,
+    /// The most bytes the request body may have (`RequestSize`).
+    pub body_limit: Option<u64>,
+    /// Why a circuit breaker gave the request to its fallback.
+    pub cause: Option<Box<Failure>>,
+    /// Whether the request can be sent upstream once more: its body, as far as it was read, is
+    /// still there.
+    pub is_repeatable: bool,
     /// Values one filter leaves for another, by type.
     pub attributes: Extensions,
+}
+
+impl Default for ExchangeState {
+    fn default() -> Self {
+        Self {
+            variables: Variables::default(),
+            client: None,
+            preserve_host: false,
+            prefixed: false,
+            framing: FramingEdit::default(),
+            original_targets: Vec::new(),
+            body: None,
+            auth: None,
+            pending: Vec::new(),
+            body_limit: None,
+            cause: None,
+            is_repeatable: true,
+            attributes: Extensions::default(),
+        }
+    }
+}
+
+/// What filters change about a request beside its head, as it was at some point.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    framing: FramingEdit,
+    preserve_host: bool,
+    prefixed: bool,
+    original_targets: usize,
+    pending: usize,
+    body_limit: Option<u64>,
+}
+
+impl ExchangeState {
+    /// What filters have changed so far.
+    pub fn keep(&self) -> Kept {
+        Kept {
+            framing: self.framing,
+            preserve_host: self.preserve_host,
+            prefixed: self.prefixed,
+            original_targets: self.original_targets.len(),
+            pending: self.pending.len(),
+            body_limit: self.body_limit,
+        }
+    }
+
+    /// Undoes what filters have changed since.
+    pub fn restore(&mut self, kept: &Kept) {
+        self.framing = kept.framing;
+        self.preserve_host = kept.preserve_host;
+        self.prefixed = kept.prefixed;
+        self.original_targets.truncate(kept.original_targets);
+        self.pending.truncate(kept.pending);
+        self.body_limit = kept.body_limit;
+    }
 }
 
 /// One request as a filter sees it: the head, editable, and what was learnt about it.
@@ -220,6 +284,11 @@ impl<'a> Exchange<'a> {
     /// More lines than a head can hold.
     pub fn set_header(&mut self, name: &HeaderField, value: HeaderValue) -> Result<(), Failure> {
         name.set_on_request(self.head, value)
+    }
+
+    /// Adds a header line to the answer, whoever makes it.
+    pub fn add_to_answer(&mut self, name: &HeaderField, value: HeaderValue) {
+        self.state.pending.push((name.clone(), value));
     }
 
     /// Drops all lines of a request header.

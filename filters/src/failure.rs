@@ -1,5 +1,7 @@
 //! Why a request could not be served: a closed list, each with its status, code and side.
 
+use std::sync::Arc;
+
 use crate::auth::TokenProblem;
 
 /// Whose fault a failure is; logs, metrics and retries all ask.
@@ -112,6 +114,37 @@ pub enum Failure {
     /// A body that is not JSON.
     #[error("malformed JSON")]
     MalformedJson,
+    /// A circuit breaker lets nothing pass: its name and state.
+    #[error("CircuitBreaker '{0}' is {1} and does not permit further calls")]
+    CircuitOpen(Arc<str>, &'static str),
+    /// The time limit of a circuit breaker has passed, in milliseconds.
+    #[error(
+        "Did not observe any item or terminal signal within {0}ms in 'circuitBreaker' (and no fallback has been configured)"
+    )]
+    TimeLimit(u128),
+    /// The upstream answered with a status that counts as a failure (`CircuitBreaker`).
+    #[error("the upstream answered {0}, which counts as a failure")]
+    UpstreamStatus(u16),
+    /// As many calls as may be at a time are under way: the bulkhead's name.
+    #[error("Bulkhead '{0}' is full and does not permit further calls")]
+    BulkheadFull(Arc<str>),
+    /// The time for retries is over; what the last attempt failed with.
+    #[error("no time for another attempt: {0}")]
+    RetryExhausted(Box<Failure>),
+    /// Too many requests of one key: the status, and after how many seconds there is room.
+    #[error("too many requests")]
+    RateLimited {
+        /// What the client gets; 429 unless the route says otherwise.
+        status: u16,
+        /// When to come back; `None` if that would not help.
+        retry_after: Option<u64>,
+    },
+    /// A request that no limit can be kept for, because it has no key: the status.
+    #[error("the request has no key for its rate limit")]
+    NoRateLimitKey(u16),
+    /// The store of rate limits does not answer, and the route is closed then.
+    #[error("rate limit store: {0}")]
+    LimiterUnavailable(String),
     /// A `forward:` led back into itself.
     #[error("forwarded more than {0} times")]
     ForwardLoop(usize),
@@ -133,19 +166,29 @@ impl Failure {
             | Self::RefreshExpired
             | Self::TokenReused => 401,
             Self::MemberInactive | Self::MemberMismatch => 403,
+            Self::RateLimited { status, .. } | Self::NoRateLimitKey(status) => *status,
             Self::RouteNotFound | Self::NoInstanceNotFound(_) => 404,
             Self::RequestTooLarge => 413,
             Self::UriTooLong => 414,
             Self::LoginThrottled(_) => 429,
             Self::HeadersTooLarge => 431,
-            Self::Predicate(_) | Self::Filter(_) | Self::ForwardLoop(_) => 500,
+            Self::Predicate(_)
+            | Self::Filter(_)
+            | Self::ForwardLoop(_)
+            | Self::UpstreamStatus(_)
+            | Self::RetryExhausted(_) => 500,
             Self::UpstreamRefused(_)
             | Self::UpstreamDns(_)
             | Self::UpstreamTls(_)
             | Self::UpstreamReset(_)
             | Self::UpstreamProtocol(_) => 502,
-            Self::NoInstance(_) | Self::StoreUnavailable(_) | Self::MemberUnavailable(_) => 503,
-            Self::ConnectTimeout(_) | Self::UpstreamTimeout(_) => 504,
+            Self::NoInstance(_)
+            | Self::StoreUnavailable(_)
+            | Self::MemberUnavailable(_)
+            | Self::CircuitOpen(..)
+            | Self::BulkheadFull(_)
+            | Self::LimiterUnavailable(_) => 503,
+            Self::ConnectTimeout(_) | Self::UpstreamTimeout(_) | Self::TimeLimit(_) => 504,
         }
     }
 
@@ -167,7 +210,7 @@ impl Failure {
             Self::UpstreamReset(_) => "UPSTREAM_RESET",
             Self::UpstreamProtocol(_) => "UPSTREAM_PROTOCOL",
             Self::ConnectTimeout(_) => "CONNECT_TIMEOUT",
-            Self::UpstreamTimeout(_) => "UPSTREAM_TIMEOUT",
+            Self::UpstreamTimeout(_) | Self::TimeLimit(_) => "UPSTREAM_TIMEOUT",
             Self::NoInstance(_) | Self::NoInstanceNotFound(_) => "NO_INSTANCE",
             Self::TokenMissing(_) => "AUTH_TOKEN_MISSING",
             Self::TokenInvalid(_) => "AUTH_TOKEN_INVALID",
@@ -182,6 +225,13 @@ impl Failure {
             Self::LoginThrottled(_) => "LOGIN_THROTTLED",
             Self::BadLogin(_) => "INVALID_REQUEST",
             Self::MalformedJson => "MALFORMED_JSON",
+            Self::CircuitOpen(..) => "CIRCUIT_OPEN",
+            Self::UpstreamStatus(_) => "UPSTREAM_STATUS",
+            Self::BulkheadFull(_) => "BULKHEAD_FULL",
+            Self::RetryExhausted(_) => "RETRY_EXHAUSTED",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::NoRateLimitKey(_) => "RATE_LIMIT_KEY_MISSING",
+            Self::LimiterUnavailable(_) => "RATE_LIMIT_STORE_UNAVAILABLE",
         }
     }
 
@@ -205,20 +255,28 @@ impl Failure {
             | Self::TokenReused
             | Self::MemberInactive
             | Self::MemberMismatch
-            | Self::LoginThrottled(_) => "http_request_denied",
+            | Self::LoginThrottled(_)
+            | Self::RateLimited { .. }
+            | Self::NoRateLimitKey(_) => "http_request_denied",
             Self::Predicate(_)
             | Self::Filter(_)
             | Self::ForwardLoop(_)
             | Self::StoreUnavailable(_)
-            | Self::MemberUnavailable(_) => "proxy_internal_error",
+            | Self::MemberUnavailable(_)
+            | Self::LimiterUnavailable(_) => "proxy_internal_error",
             Self::UpstreamRefused(_) => "connection_refused",
             Self::UpstreamDns(_) => "dns_error",
             Self::UpstreamTls(_) => "tls_protocol_error",
             Self::UpstreamReset(_) => "connection_terminated",
             Self::UpstreamProtocol(_) => "http_protocol_error",
             Self::ConnectTimeout(_) => "connection_timeout",
-            Self::UpstreamTimeout(_) => "http_response_timeout",
-            Self::NoInstance(_) | Self::NoInstanceNotFound(_) => "destination_unavailable",
+            Self::UpstreamTimeout(_) | Self::TimeLimit(_) => "http_response_timeout",
+            Self::NoInstance(_)
+            | Self::NoInstanceNotFound(_)
+            | Self::CircuitOpen(..)
+            | Self::BulkheadFull(_)
+            | Self::UpstreamStatus(_)
+            | Self::RetryExhausted(_) => "destination_unavailable",
         }
     }
 
@@ -242,7 +300,9 @@ impl Failure {
             | Self::MemberMismatch
             | Self::LoginThrottled(_)
             | Self::BadLogin(_)
-            | Self::MalformedJson => Side::Client,
+            | Self::MalformedJson
+            | Self::RateLimited { .. }
+            | Self::NoRateLimitKey(_) => Side::Client,
             Self::Predicate(_) | Self::Filter(_) | Self::ForwardLoop(_) => Side::Gateway,
             Self::UpstreamRefused(_)
             | Self::UpstreamDns(_)
@@ -254,7 +314,13 @@ impl Failure {
             | Self::NoInstance(_)
             | Self::NoInstanceNotFound(_)
             | Self::StoreUnavailable(_)
-            | Self::MemberUnavailable(_) => Side::Upstream,
+            | Self::MemberUnavailable(_)
+            | Self::CircuitOpen(..)
+            | Self::TimeLimit(_)
+            | Self::UpstreamStatus(_)
+            | Self::BulkheadFull(_)
+            | Self::RetryExhausted(_)
+            | Self::LimiterUnavailable(_) => Side::Upstream,
         }
     }
 }

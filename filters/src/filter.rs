@@ -32,7 +32,7 @@ use std::pin::Pin;
 use pingora_http::ResponseHeader;
 
 use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
-use crate::{Answer, Entry, Exchange, Failure, Invalid};
+use crate::{Answer, Around, Entry, Exchange, Failure, Invalid, Parts};
 
 /// The table of filters: [`ALL`], and a type that holds any of them in place.
 macro_rules! filters {
@@ -145,6 +145,10 @@ pub trait Filter: Debug + Display + Send + Sync {
     /// order. For headers a client must see whatever happened, such as a renewed token.
     fn on_answer(&self, _exchange: &mut Exchange<'_>, _head: &mut ResponseHeader) {}
 
+    /// Runs once, when the table with the filter is put into use. For what the filter shares with
+    /// those of other tables: a state that is known by name, a store.
+    fn prepare(&self, _parts: &Parts) {}
+
     /// Where the filter stands in the chain, if not at its place in the list.
     fn order(&self) -> Option<i32> {
         None
@@ -188,6 +192,11 @@ pub enum Flow {
     Continue,
     /// Answer now; nothing is sent upstream and no later filter runs.
     Respond(Box<Answer>),
+    /// As [`Flow::Respond`], with the document that tells a client why it is refused. Nothing failed
+    /// that a retry could mend: for what stands around the filter the request has ended well.
+    Refuse(Box<Failure>),
+    /// Go on, and ask this when what is behind the filter has ended.
+    Around(Box<dyn Around>),
     /// Read the request body, of so many bytes at most, and ask the same filter again. It finds the
     /// body in [`crate::ExchangeState::body`]; 64 KiB is the most that can be read.
     ReadBody {

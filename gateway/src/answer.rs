@@ -1,5 +1,6 @@
 //! The only place that writes an answer that did not come from an upstream.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -61,8 +62,8 @@ pub fn problem(failure: &Failure, path: &str) -> Result<Outgoing> {
 }
 
 /// What a client may know, in a sentence.
-fn detail(failure: &Failure) -> &'static str {
-    match failure {
+fn detail(failure: &Failure) -> Cow<'static, str> {
+    let text = match failure {
         Failure::RouteNotFound => "No route takes this request.",
         Failure::BadTarget(reason) | Failure::BadFraming(reason) | Failure::BadHost(reason) => {
             reason
@@ -95,7 +96,18 @@ fn detail(failure: &Failure) -> &'static str {
         Failure::LoginThrottled(_) => "Too many logins failed; wait before the next.",
         Failure::BadLogin(reason) => reason,
         Failure::MalformedJson => "The body is not JSON.",
-    }
+        Failure::CircuitOpen(..) => "The upstream service is temporarily unavailable.",
+        Failure::TimeLimit(millis) => {
+            return format!("The upstream did not answer within {millis}ms.").into();
+        }
+        Failure::UpstreamStatus(_) => "The upstream's answer counts as a failure.",
+        Failure::BulkheadFull(_) => "Too many requests are at this upstream; try again.",
+        Failure::RetryExhausted(_) => "The upstream failed, and there is no time to try again.",
+        Failure::RateLimited { .. } => "Too many requests; wait before the next.",
+        Failure::NoRateLimitKey(_) => "The request has nothing that its rate limit could go by.",
+        Failure::LimiterUnavailable(_) => "Rate limits cannot be looked up now; try again.",
+    };
+    text.into()
 }
 
 /// What RFC 6750 3 tells a client whose token does not do.
@@ -107,10 +119,14 @@ fn challenge(failure: &Failure) -> Option<&'static str> {
 }
 
 fn retry_after(failure: &Failure) -> Option<u64> {
-    if let Failure::LoginThrottled(seconds) = failure {
-        return Some(*seconds);
+    match failure {
+        Failure::LoginThrottled(seconds) => Some(*seconds),
+        Failure::RateLimited { retry_after, .. } => *retry_after,
+        Failure::StoreUnavailable(_)
+        | Failure::MemberUnavailable(_)
+        | Failure::LimiterUnavailable(_) => Some(1),
+        _ => None,
     }
-    matches!(failure, Failure::StoreUnavailable(_) | Failure::MemberUnavailable(_)).then_some(1)
 }
 
 fn proxy_status(failure: &Failure) -> String {

@@ -225,7 +225,13 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
             .map_err(|failure| failure.to_string())?;
     }
     let mut exchange = Exchange::new(&mut head, &mut state);
-    let flow = now(units.chain.on_request(&mut 0, &mut exchange));
+    let mut place = 0;
+    let flow = loop {
+        match now(units.chain.on_request(&mut place, &mut exchange)) {
+            Ok(Flow::Around(_)) => place += 1,
+            flow => break flow,
+        }
+    };
     let client = match (flow, case.fails.as_deref()) {
         (Err(_), Some("request")) => return Ok(()),
         (Err(failure), _) => return Err(failure.to_string()),
@@ -234,6 +240,15 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
             return Err(format!("answers {} without asking the upstream", answer.status));
         }
         (Ok(Flow::Respond(answer)), _) => short_answer(*answer),
+        (Ok(Flow::Refuse(failure)), _) if case.upstream.is_some() => {
+            return Err(format!("refuses without asking the upstream: {failure}"));
+        }
+        (Ok(Flow::Refuse(failure)), _) => {
+            let mut head = response_head(&failure.status().to_string());
+            add_pending(&state, &mut head);
+            head
+        }
+        (Ok(Flow::Around(_)), _) => return Err("stays around".to_owned()),
         (Ok(Flow::ReadBody { .. }), _) => return Err("asks for the body".to_owned()),
         (Ok(Flow::Continue), _) => {
             case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;
@@ -267,12 +282,22 @@ fn upstream_answers(
     state: &mut ExchangeState,
 ) -> Result<Option<ResponseHeader>, String> {
     let mut response = response_head(case.response.as_deref().unwrap_or("200"));
+    add_pending(state, &mut response);
     let mut exchange = Exchange::new(head, state);
-    match (now(units.chain.on_response(&mut exchange, &mut response)), case.fails.as_deref()) {
+    match (
+        now(units.chain.on_response(0, None, &mut exchange, &mut response)),
+        case.fails.as_deref(),
+    ) {
         (Err(_), Some("response")) => Ok(None),
         (Err(failure), _) => Err(failure.to_string()),
-        (Ok(()), Some("response")) => Err("does not fail".to_owned()),
-        (Ok(()), _) => Ok(Some(response)),
+        (Ok(_), Some("response")) => Err("does not fail".to_owned()),
+        (Ok(_), _) => Ok(Some(response)),
+    }
+}
+
+fn add_pending(state: &ExchangeState, head: &mut ResponseHeader) {
+    for (name, value) in &state.pending {
+        name.append_to_response(head, value.clone()).unwrap();
     }
 }
 

@@ -229,7 +229,7 @@ impl Context {
         let authenticator = authenticator(snapshot);
         let mut exchange =
             Exchange::new(request, &mut self.state).with_authenticator(authenticator);
-        route.chain.on_response(&mut exchange, head).await?;
+        route.chain.on_response(0, None, &mut exchange, head).await?;
         if let Some(authenticator) = authenticator
             && Authenticator::is_told(head)
         {

@@ -126,6 +126,8 @@ async fn filters(
         match route.chain.on_request(&mut place, &mut exchange).await? {
             Flow::Continue => return Ok(None),
             Flow::Respond(answer) => return Ok(Some(*answer)),
+            Flow::Refuse(failure) => return Err(*failure),
+            Flow::Around(_) => return Err(Failure::Filter("not yet".to_owned())),
             Flow::ReadBody { .. } if context.state.body.is_some() => {
                 return Err(Failure::Filter("a filter asks twice for the body".to_owned()));
             }

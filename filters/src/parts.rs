@@ -1,0 +1,25 @@
+//! What filters need of the process they run in.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Gives the time, which only goes forward.
+pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// What a filter is given when the table it stands in is put into use ([`crate::Filter::prepare`]).
+///
+/// The things in here outlive tables: a filter of the next table gets the same ones.
+#[derive(Clone)]
+pub struct Parts {
+    /// The time.
+    pub clock: MonotonicClock,
+    /// Random numbers in [0, 1).
+    pub random: fn() -> f64,
+}
+
+impl Debug for Parts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
