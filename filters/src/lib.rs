@@ -46,7 +46,7 @@ pub use answer::Answer;
 pub use arguments::{ArgValue, Argument, Entry, FromArguments, Shortcut, UnitSettings};
 pub use around::{Around, Outcome, Verdict};
 pub use chain::{Chain, Ordered};
-pub use exchange::{Exchange, ExchangeState, FramingEdit, RequestBody, has_bad_escape};
+pub use exchange::{Exchange, ExchangeState, FramingEdit, Kept, RequestBody, has_bad_escape};
 pub use failure::{Failure, Side};
 pub use filter::{AnyFilter, Filter, Flow, Hook};
 pub use header::{HeaderField, header_value};
