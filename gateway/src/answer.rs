@@ -119,14 +119,19 @@ fn challenge(failure: &Failure) -> Option<&'static str> {
 }
 
 fn retry_after(failure: &Failure) -> Option<u64> {
-    match failure {
-        Failure::LoginThrottled(seconds) => Some(*seconds),
-        Failure::RateLimited { retry_after, .. } => *retry_after,
-        Failure::StoreUnavailable(_)
-        | Failure::MemberUnavailable(_)
-        | Failure::LimiterUnavailable(_) => Some(1),
-        _ => None,
+    if let Failure::LoginThrottled(seconds) = failure {
+        return Some(*seconds);
     }
+    if let Failure::RateLimited { retry_after, .. } = failure {
+        return *retry_after;
+    }
+    let is_soon = matches!(
+        failure,
+        Failure::StoreUnavailable(_)
+            | Failure::MemberUnavailable(_)
+            | Failure::LimiterUnavailable(_)
+    );
+    is_soon.then_some(1)
 }
 
 fn proxy_status(failure: &Failure) -> String {
