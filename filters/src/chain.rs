@@ -125,6 +125,15 @@ impl Chain {
         Ok(self.filters.len())
     }
 
+    /// The step of the way back that comes after the filter at `place`.
+    pub fn step_behind(&self, place: usize) -> usize {
+        let step = match &self.back {
+            None => self.filters.len().checked_sub(place + 1),
+            Some(back) => back.iter().position(|at| *at == place),
+        };
+        step.map_or(self.filters.len(), |step| step + 1)
+    }
+
     /// Runs what must be on every answer, whoever made it.
     pub fn on_answer(&self, exchange: &mut Exchange<'_>, head: &mut ResponseHeader) {
         for step in 0..self.filters.len() {

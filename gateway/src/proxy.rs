@@ -1,5 +1,6 @@
 //! The phases of a request: Pingora calls, the route's chain decides, nothing is decided here.
 
+pub mod around;
 mod body;
 pub mod context;
 pub mod forwarding;
@@ -8,6 +9,7 @@ mod outcome;
 mod routing;
 
 use std::os::fd::RawFd;
+use std::result::Result as StdResult;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +19,12 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode, Uri, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, Result};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use tollgate_filters::{Failure, FramingEdit};
+use tollgate_filters::{Failure, FramingEdit, Side};
 
+use self::around::Back;
 use self::context::Context;
 use self::forwarding::Downstream;
 use crate::config::TargetPolicy;
@@ -81,26 +84,29 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         context: &mut Box<Context>,
     ) -> Result<Box<HttpPeer>> {
-        context.attempts += 1;
-        let now = clock::now();
-        let is_upgrade = session.is_upgrade_req();
-        context.upstream_started.get_or_insert(now);
-        let silence = context.silence(now);
-        let Some(destination) = context.destination() else {
-            return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
-        };
-        let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
-        if let Some(peer) = destination.peer(began_at, context.refused, silence, is_upgrade) {
-            context.began_at = Some(began_at);
-            return Ok(peer);
+        let mut ended = context.next.take();
+        loop {
+            if let Some(ended) = ended.take() {
+                match Box::pin(self.go_on(session, context, ended)).await {
+                    Ok(None) => {}
+                    Ok(Some(outgoing)) => {
+                        let status = outgoing.head.status.as_u16();
+                        context.outgoing = Some(outgoing);
+                        return Err(Error::new(ErrorType::HTTPStatus(status)));
+                    }
+                    Err(failure) => return Err(context.fail(failure)),
+                }
+            }
+            match peer(session, context) {
+                Ok(peer) => return Ok(peer),
+                Err(failure) => ended = Some(context.unwind(session.req_header_mut(), failure)),
+            }
         }
-        let host = destination.upstream.host().to_owned();
-        Err(context.fail(Failure::UpstreamDns(host)))
     }
 
     fn fail_to_connect(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         peer: &HttpPeer,
         context: &mut Box<Context>,
         mut error: Box<Error>,
@@ -113,7 +119,20 @@ impl ProxyHttp for Gateway {
             // Nothing was sent yet, so the next address of the name may be tried.
             context.refused < destination.upstream.address_count()
         });
-        error.set_retry(may_go_on);
+        let now = clock::now();
+        let is_overdue = context.is_overdue(now);
+        if may_go_on && !is_overdue {
+            error.set_retry(true);
+            return error;
+        }
+        error.as_up();
+        context.state.is_repeatable = !session.as_ref().retry_buffer_truncated();
+        let ended = match outcome::failure_of(&error) {
+            Some(_) if is_overdue => context.give_up(session.req_header_mut(), now),
+            Some(failure) => context.unwind(session.req_header_mut(), failure),
+            None => return error,
+        };
+        context.follow(ended, &mut error);
         error
     }
 
@@ -122,11 +141,17 @@ impl ProxyHttp for Gateway {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        _: &mut Box<Context>,
+        context: &mut Box<Context>,
         client_reused: bool,
     ) -> Box<Error> {
+        if context.next.is_some() {
+            error.set_retry(true);
+            return error;
+        }
+        let is_written = session.response_written().is_some_and(|head| is_final(head.status));
+        let is_repeatable = !session.as_ref().retry_buffer_truncated();
         let is_safe = session.req_header().method.is_idempotent()
-            && !session.as_ref().retry_buffer_truncated()
+            && is_repeatable
             && session.response_written().is_none();
         if is_safe {
             // A pooled connection that the upstream closed meanwhile: the request never got there.
@@ -134,6 +159,25 @@ impl ProxyHttp for Gateway {
         } else {
             error.set_retry(false);
         }
+        if error.retry() {
+            return error;
+        }
+        let Some(failure) = context.failure.take().or_else(|| outcome::failure_of(&error)) else {
+            return error;
+        };
+        if is_written || failure.side() == Side::Client {
+            context.failure = Some(failure);
+            return error;
+        }
+        context.state.is_repeatable = is_repeatable;
+        let now = clock::now();
+        let is_late = matches!(failure, Failure::UpstreamTimeout(_)) && context.is_overdue(now);
+        let ended = if is_late {
+            context.give_up(session.req_header_mut(), now)
+        } else {
+            context.unwind(session.req_header_mut(), failure)
+        };
+        context.follow(ended, &mut error);
         error
     }
 
@@ -199,7 +243,7 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         // Each chunk restarts Pingora's read timeout, so a dripped upload needs this check.
-        if context.is_overdue() { Err(context.overdue()) } else { Ok(()) }
+        if context.is_overdue(clock::now()) { Err(context.overdue()) } else { Ok(()) }
     }
 
     async fn response_filter(
@@ -208,21 +252,20 @@ impl ProxyHttp for Gateway {
         head: &mut ResponseHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
-        if head.status.is_informational() && head.status.as_u16() != 101 {
-            context.on_interim(head);
-            return if context.is_overdue() { Err(context.overdue()) } else { Ok(()) };
+        let now = clock::now();
+        if context.is_overdue(now) {
+            return Err(context.overdue());
         }
-        context.upstream_answered();
-        if head.status.as_u16() == 101 {
+        if !is_final(head.status) {
+            context.on_interim(head);
+            return Ok(());
+        }
+        context.upstream_answered(now);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            context.settle(session.req_header_mut());
             context.on_switch(session.req_header_mut(), head);
         } else {
-            if let Some(snapshot) = &context.snapshot {
-                drop_hop_by_hop(head, &snapshot.hop_by_hop);
-            }
-            let outcome = context.on_response(session.req_header_mut(), head).await;
-            if let Err(failure) = outcome {
-                return Err(context.fail(failure));
-            }
+            answered(session, head, context).await?;
         }
         if self.drain.is_draining() {
             session.set_keepalive(None);
@@ -237,8 +280,15 @@ impl ProxyHttp for Gateway {
         error: &Error,
         context: &mut Box<Context>,
     ) -> FailToProxy {
-        let failure = context.failure.take().or_else(|| outcome::failure_of(error));
         let is_written = session.response_written().is_some_and(|head| is_final(head.status));
+        if let Some(outgoing) = context.outgoing.take() {
+            let error_code = outgoing.head.status.as_u16();
+            session.set_keepalive(None);
+            // A client that is gone gets no answer; the access log tells.
+            drop(self.respond(session, context, outgoing).await);
+            return FailToProxy { error_code, can_reuse_downstream: false };
+        }
+        let failure = context.failure.take().or_else(|| outcome::failure_of(error));
         let Some(failure) = failure else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
@@ -338,11 +388,62 @@ impl Gateway {
             // Nobody can tell where the next message begins.
             session.set_keepalive(None);
         }
-        let outgoing = answer::problem(&failure, context.path())?;
+        let mut outgoing = answer::problem(&failure, context.path())?;
+        if context.add_pending(&mut outgoing.head).is_err() {
+            tracing::debug!("the answer has no room for what filters left for it");
+        }
         self.shared.metrics.failed(context.route_id().unwrap_or_default(), failure.code());
         context.failure = Some(failure);
         self.respond(session, context, outgoing).await
     }
+}
+
+/// Takes an upstream's answer through the filters and what stands around them.
+async fn answered(
+    session: &mut Session,
+    head: &mut ResponseHeader,
+    context: &mut Context,
+) -> Result<()> {
+    if let Some(snapshot) = &context.snapshot {
+        drop_hop_by_hop(head, &snapshot.hop_by_hop);
+    }
+    if !context.state.pending.is_empty()
+        && let Err(failure) = context.add_pending(head)
+    {
+        return Err(context.fail(failure));
+    }
+    if !context.around.is_empty() {
+        context.state.is_repeatable = !session.as_ref().retry_buffer_truncated();
+    }
+    if let Back::Instead(ended) = context.on_response(session.req_header_mut(), head, 0).await {
+        let mut error = Error::new(ErrorType::HTTPStatus(head.status.as_u16()));
+        context.follow(ended, &mut error);
+        return Err(error);
+    }
+    if let Err(failure) = context.heed(session.req_header_mut(), head).await {
+        return Err(context.fail(failure));
+    }
+    context.on_answer(session.req_header_mut(), head);
+    Ok(())
+}
+
+/// Where the next attempt connects to.
+fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Failure> {
+    context.attempts += 1;
+    let now = clock::now();
+    context.upstream_started.get_or_insert(now);
+    context.attempt_started.get_or_insert(now);
+    let silence = context.silence(now);
+    let Some(destination) = context.destination() else {
+        return Err(Failure::Filter("the route has no upstream".to_owned()));
+    };
+    let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
+    let is_upgrade = session.is_upgrade_req();
+    let Some(peer) = destination.peer(began_at, context.refused, silence, is_upgrade) else {
+        return Err(Failure::UpstreamDns(destination.upstream.host().to_owned()));
+    };
+    context.began_at = Some(began_at);
+    Ok(peer)
 }
 
 /// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
-use tollgate_filters::{JavaPattern, MetadataValue, Route, RouteTable, Row, Scheme, TargetKind};
+use tollgate_filters::{
+    JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme, TargetKind,
+};
 
 use crate::auth::{AuthError, AuthInUse, AuthParts};
+use crate::clock;
 use crate::config::Settings;
 use crate::proxy::forwarding::Forwarding;
 use crate::reload::Environment;
@@ -27,12 +30,19 @@ pub struct Shared {
     pub upstreams: Upstreams,
     /// Keys and sessions.
     pub auth: AuthParts,
+    /// What filters of all tables share.
+    pub parts: Parts,
 }
 
 impl Shared {
     /// Nothing yet but where to count, and where secrets come from.
     pub fn new(metrics: Metrics, environment: Environment) -> Self {
-        Self { metrics, upstreams: Upstreams::default(), auth: AuthParts::new(environment) }
+        Self {
+            metrics,
+            upstreams: Upstreams::default(),
+            auth: AuthParts::new(environment),
+            parts: Parts { clock: Arc::new(clock::now), random: fastrand::f64 },
+        }
     }
 }
 
@@ -126,6 +136,9 @@ impl Snapshot {
         shared: &Shared,
     ) -> Result<(Self, Vec<String>), AuthError> {
         let auth = shared.auth.prepare(&settings, &shared.upstreams)?;
+        for route in &routes {
+            route.chain.prepare(&shared.parts);
+        }
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }

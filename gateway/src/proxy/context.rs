@@ -10,8 +10,10 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
 use tollgate_filters::auth::Authenticator;
-use tollgate_filters::{Exchange, ExchangeState, Failure, Route, Row};
+use tollgate_filters::{Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row};
 
+use super::around::{Ended, Entered};
+use crate::answer::Outgoing;
 use crate::clock;
 use crate::snapshot::{Destination, Plan, Snapshot};
 
@@ -36,6 +38,18 @@ pub struct Context {
     pub peer: Option<SocketAddr>,
     /// The `Host` the client sent.
     pub host: Option<HeaderValue>,
+    /// What stands around the rest of the request's way, in the order it was entered.
+    pub around: Vec<Entered>,
+    /// How often a route was chosen.
+    pub pass: usize,
+    /// What the weight groups chose.
+    pub choices: Choices,
+    /// What follows when an upstream would be asked again.
+    pub next: Option<Ended>,
+    /// What is sent in the place of an upstream's answer.
+    pub outgoing: Option<Outgoing>,
+    /// When the attempt that is going on began.
+    pub attempt_started: Option<Instant>,
     /// How often an upstream was tried.
     pub attempts: u32,
     /// The place in the upstream's list of addresses where the first attempt began.
@@ -98,6 +112,12 @@ impl Context {
             state: ExchangeState::default(),
             peer: None,
             host: None,
+            around: Vec::new(),
+            pass: 0,
+            choices: Choices::none(),
+            next: None,
+            outgoing: None,
+            attempt_started: None,
             attempts: 0,
             began_at: None,
             refused: 0,
@@ -174,19 +194,31 @@ impl Context {
         if self.arrival.is_stream {
             return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
         }
-        let whole = self.plan()?.response_timeout?;
-        let spent = self.upstream_started.map_or(Duration::ZERO, |at| now.duration_since(at));
         // The framework treats zero as no limit.
-        Some(whole.saturating_sub(spent).max(Duration::from_millis(1)))
+        let left = self.deadline()?.saturating_duration_since(now);
+        Some(left.max(Duration::from_millis(1)))
+    }
+
+    /// When the upstream's own time for the head of its answer is over.
+    pub(super) fn attempt_deadline(&self) -> Option<Instant> {
+        if self.arrival.is_stream {
+            return None;
+        }
+        Some(self.attempt_started? + self.plan()?.response_timeout?)
+    }
+
+    /// Forgets the attempt before: another one begins.
+    pub(super) fn begin_attempt(&mut self) {
+        self.attempt_started = None;
+        self.upstream_ended = None;
+        self.began_at = None;
+        self.refused = 0;
     }
 
     /// Whether the upstream had its time for the head and did not answer.
-    pub fn is_overdue(&self) -> bool {
-        if self.arrival.is_stream || self.upstream_ended.is_some() {
-            return false;
-        }
-        let Some(limit) = self.plan().and_then(|plan| plan.response_timeout) else { return false };
-        self.upstream_started.is_some_and(|at| clock::now().duration_since(at) > limit)
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let is_bounded = !self.arrival.is_stream && self.upstream_ended.is_none();
+        is_bounded && self.deadline().is_some_and(|deadline| deadline < now)
     }
 
     /// The error for an upstream that had its time.
@@ -202,8 +234,17 @@ impl Context {
     }
 
     /// Notes that the upstream's head is here.
-    pub fn upstream_answered(&mut self) {
-        self.upstream_ended = Some(clock::now());
+    pub fn upstream_answered(&mut self, now: Instant) {
+        self.upstream_ended = Some(now);
+    }
+
+    /// Notes what follows a failure: an upstream is asked again, or it is over.
+    pub(super) fn follow(&mut self, ended: Ended, error: &mut Error) {
+        error.set_retry(!matches!(ended, Ended::Failed(_)));
+        match ended {
+            Ended::Failed(failure) => self.failure = Some(failure),
+            Ended::Next(_) | Ended::Complete(_) => self.next = Some(ended),
+        }
     }
 
     /// Notes that the client's answer begins.
@@ -212,38 +253,28 @@ impl Context {
         self.head_ready = Some(clock::now());
     }
 
-    /// Runs the chosen route's filters over the upstream's head.
+    /// Does what an upstream's answer says to the gateway alone, and takes it off.
     ///
     /// # Errors
     ///
-    /// A filter that failed.
-    pub async fn on_response(
+    /// It could not be done.
+    pub async fn heed(
         &mut self,
         request: &mut RequestHeader,
         head: &mut ResponseHeader,
     ) -> Result<(), Failure> {
         let snapshot = self.snapshot.as_deref();
-        let Some(Row { route, plan }) = row(snapshot, self.position) else {
+        let Some(authenticator) = authenticator(snapshot) else { return Ok(()) };
+        if !Authenticator::is_told(head) {
             return Ok(());
-        };
-        let authenticator = authenticator(snapshot);
+        }
+        if !row(snapshot, self.position).is_some_and(|row| row.plan.tells_identity) {
+            Authenticator::ignore(head);
+            return Ok(());
+        }
         let mut exchange =
-            Exchange::new(request, &mut self.state).with_authenticator(authenticator);
-        route.chain.on_response(0, None, &mut exchange, head).await?;
-        if let Some(authenticator) = authenticator
-            && Authenticator::is_told(head)
-        {
-            if plan.tells_identity {
-                Box::pin(authenticator.heed(&mut exchange, head)).await?;
-            } else {
-                Authenticator::ignore(head);
-            }
-        }
-        route.chain.on_answer(&mut exchange, head);
-        if let Some(authenticator) = authenticator {
-            authenticator.attach(&mut exchange, head);
-        }
-        Ok(())
+            Exchange::new(request, &mut self.state).with_authenticator(Some(authenticator));
+        Box::pin(authenticator.heed(&mut exchange, head)).await
     }
 
     /// Runs what the chosen route's filters do to every answer.
@@ -258,6 +289,30 @@ impl Context {
         if let Some(authenticator) = authenticator {
             authenticator.attach(&mut exchange, head);
         }
+    }
+
+    /// Puts the lines that filters left for the answer in front of the answer's own.
+    ///
+    /// # Errors
+    ///
+    /// More lines than a head can hold.
+    pub fn add_pending(&self, head: &mut ResponseHeader) -> Result<(), Failure> {
+        let mut own: Vec<(&HeaderField, Vec<HeaderValue>)> = Vec::new();
+        for (name, _) in &self.state.pending {
+            if head.headers.contains_key(name.name()) {
+                own.push((name, head.headers.get_all(name.name()).iter().cloned().collect()));
+                head.remove_header(name.name());
+            }
+        }
+        for (name, value) in &self.state.pending {
+            name.append_to_response(head, value.clone())?;
+        }
+        for (name, values) in own {
+            for value in values {
+                name.append_to_response(head, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes off a head that no filter sees what is for the gateway alone.
@@ -282,7 +337,7 @@ pub(super) fn authenticator(snapshot: Option<&Snapshot>) -> Option<&Authenticato
 }
 
 /// The row of the chosen route, where the rest of the context is lent to its filters.
-fn row(snapshot: Option<&Snapshot>, position: Option<usize>) -> Option<&Row<Plan>> {
+pub(super) fn row(snapshot: Option<&Snapshot>, position: Option<usize>) -> Option<&Row<Plan>> {
     snapshot?.table.row(position?)
 }
 

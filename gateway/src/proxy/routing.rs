@@ -1,16 +1,18 @@
 //! From a request's head to a route, through its filters, to what happens next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Uri, header};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{
-    Answer, Choices, Exchange, Failure, Flow, Incoming, Route, Row, TargetKind, header_value,
+    Answer, Exchange, Failure, Flow, Incoming, Route, Row, TargetKind, header_value,
 };
 
 use super::Gateway;
+use super::around::{Back, Ended, Next, Step};
 use super::body;
 use super::context::{Context, authenticator};
 use super::guard;
@@ -22,9 +24,19 @@ use crate::snapshot::Snapshot;
 /// How often a request may be forwarded inside the gateway.
 const MAX_FORWARDS: usize = 8;
 
+/// What one pass of a request through a route led to.
+enum Passed {
+    /// The upstream of the chosen route is asked.
+    Upstream,
+    /// An answer without one.
+    Answer(Box<Outgoing>),
+    /// Something else follows.
+    On(Ended),
+}
+
 impl Gateway {
-    /// Chooses a route and runs its filters, as often as `forward:` asks for it. `None` means that
-    /// the request goes to the upstream of the chosen route.
+    /// Checks a request, chooses a route and runs its filters. `None` means that the request goes to
+    /// the upstream of the chosen route.
     pub(super) async fn route(
         &self,
         session: &mut Session,
@@ -43,45 +55,122 @@ impl Gateway {
         if snapshot.auth.is_some() {
             Authenticator::strip(session.req_header_mut());
         }
-        let choices = snapshot.table.choose(&mut fastrand::f64);
-        for _ in 0..MAX_FORWARDS {
-            let route = choose(&snapshot, session.req_header(), context, &choices)?;
-            // The plan is at hand; the target is only looked at where there is no upstream.
-            let is_proxied = context.destination().is_some();
-            if !is_proxied && let TargetKind::Forward { path } = &route.target.kind {
-                Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
-            }
-            if let Some(answer) = filters(session, context, &snapshot, route).await? {
-                return from_filter(answer).map(Some);
-            }
-            if self.target_policy == TargetPolicy::Strict {
-                guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
-                    Failure::Filter("a filter made a path with dot segments".to_owned())
-                })?;
-            }
-            if is_proxied {
-                return ready_for_upstream(session, context);
-            }
-            match &route.target.kind {
-                TargetKind::Forward { .. } => {
-                    session.req_header_mut().remove_header(&header::ORIGIN);
-                }
-                TargetKind::Upstream { .. } => return ready_for_upstream(session, context),
-                TargetKind::Unrouted => {
-                    return Box::pin(unrouted(session, context)).await.map(Some);
-                }
-                TargetKind::LoadBalanced { service, .. } => {
-                    return Err(if snapshot.settings.load_balancer_use_404 {
-                        Failure::NoInstanceNotFound(service.clone())
-                    } else {
-                        Failure::NoInstance(service.clone())
-                    });
-                }
-                TargetKind::Fails(reason) => return Err(Failure::Filter(reason.clone())),
+        context.choices = snapshot.table.choose(&mut fastrand::f64);
+        match self.pass(session, context, &snapshot, Step::Choose).await {
+            Ok(Passed::Upstream) => Ok(None),
+            Ok(Passed::Answer(outgoing)) => Ok(Some(*outgoing)),
+            // Boxed, so that the future of requests that go straight on is small.
+            Ok(Passed::On(ended)) => Box::pin(self.go_on(session, context, ended)).await,
+            Err(failure) => {
+                let ended = context.unwind(session.req_header_mut(), failure);
+                Box::pin(self.go_on(session, context, ended)).await
             }
         }
-        Err(Failure::ForwardLoop(MAX_FORWARDS))
     }
+
+    /// Goes on with a request, wherever failures and what is around them lead, until there is an
+    /// answer or, with `None`, an upstream to ask.
+    pub(super) async fn go_on(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        mut ended: Ended,
+    ) -> Result<Option<Outgoing>, Failure> {
+        let Some(snapshot) = context.snapshot.as_ref().map(Arc::clone) else {
+            return Err(Failure::RouteNotFound);
+        };
+        loop {
+            let Next { step, after } = match ended {
+                Ended::Failed(failure) => return Err(failure),
+                Ended::Next(next) => next,
+                Ended::Complete(from) => {
+                    let mut outgoing = from_filter(Answer::new(200), context)?;
+                    let request = session.req_header_mut();
+                    match context.on_response(request, &mut outgoing.head, from).await {
+                        Back::Done => return Ok(Some(outgoing)),
+                        Back::Instead(other) => ended = other,
+                    }
+                    continue;
+                }
+            };
+            context.begin_attempt();
+            if let Some(expired) = rest(session, context, after).await {
+                ended = expired;
+                continue;
+            }
+            ended = match self.pass(session, context, &snapshot, step).await {
+                Ok(Passed::Upstream) => return Ok(None),
+                Ok(Passed::Answer(outgoing)) => return Ok(Some(*outgoing)),
+                Ok(Passed::On(ended)) => ended,
+                Err(failure) => context.unwind(session.req_header_mut(), failure),
+            };
+        }
+    }
+
+    /// Takes a request through the filters of a route, which is chosen first unless it has one.
+    async fn pass(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        snapshot: &Snapshot,
+        step: Step,
+    ) -> Result<Passed, Failure> {
+        let (route, place) = match step {
+            Step::Choose => (choose(snapshot, session.req_header(), context)?, None),
+            Step::Filters(place) => {
+                let row = context.position.and_then(|position| snapshot.table.row(position));
+                (&row.ok_or(Failure::RouteNotFound)?.route, Some(place))
+            }
+        };
+        // The plan is at hand; the target is only looked at where there is no upstream.
+        let is_proxied = context.destination().is_some();
+        if place.is_none()
+            && !is_proxied
+            && let TargetKind::Forward { path } = &route.target.kind
+        {
+            Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
+        }
+        if let Some(answer) = filters(session, context, snapshot, route, place).await? {
+            return from_filter(answer, context).map(|outgoing| Passed::Answer(Box::new(outgoing)));
+        }
+        if self.target_policy == TargetPolicy::Strict {
+            guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
+                Failure::Filter("a filter made a path with dot segments".to_owned())
+            })?;
+        }
+        if is_proxied {
+            return ready_for_upstream(session, context);
+        }
+        match &route.target.kind {
+            TargetKind::Forward { .. } => {
+                session.req_header_mut().remove_header(&header::ORIGIN);
+                Ok(Passed::On(Ended::Next(Next { step: Step::Choose, after: Duration::ZERO })))
+            }
+            TargetKind::Upstream { .. } => ready_for_upstream(session, context),
+            // Nobody routes the scheme: 200 and what the filters make of it.
+            TargetKind::Unrouted => Ok(Passed::On(Ended::Complete(0))),
+            TargetKind::LoadBalanced { service, .. } => {
+                Err(if snapshot.settings.load_balancer_use_404 {
+                    Failure::NoInstanceNotFound(service.clone())
+                } else {
+                    Failure::NoInstance(service.clone())
+                })
+            }
+            TargetKind::Fails(reason) => Err(Failure::Filter(reason.clone())),
+        }
+    }
+}
+
+/// Waits before another attempt, as long as what is around has time; if that ends before, what
+/// follows from it.
+async fn rest(session: &mut Session, context: &mut Context, after: Duration) -> Option<Ended> {
+    if after.is_zero() {
+        return None;
+    }
+    let until = clock::now() + after;
+    let deadline = context.deadline().filter(|deadline| *deadline < until);
+    tokio::time::sleep_until(deadline.unwrap_or(until).into()).await;
+    deadline.map(|deadline| context.give_up(session.req_header_mut(), deadline))
 }
 
 /// Finds the route of a request and takes what its predicates captured.
@@ -89,12 +178,15 @@ fn choose<'s>(
     snapshot: &'s Snapshot,
     head: &RequestHeader,
     context: &mut Context,
-    choices: &Choices,
 ) -> Result<&'s Route, Failure> {
+    if context.pass == MAX_FORWARDS {
+        return Err(Failure::ForwardLoop(MAX_FORWARDS));
+    }
+    context.pass += 1;
     let mut incoming = Incoming::new(head);
     incoming.client = context.state.client;
     incoming.now_nanos = *context.chosen_unix_nanos.get_or_insert_with(clock::unix_nanos);
-    incoming.choices = choices;
+    incoming.choices = &context.choices;
     context.position = None;
     let position = snapshot.table.find(&incoming)?.ok_or(Failure::RouteNotFound)?;
     let Row { route, .. } = snapshot.table.row(position).ok_or(Failure::RouteNotFound)?;
@@ -106,28 +198,41 @@ fn choose<'s>(
     Ok(route)
 }
 
-/// Demands a token where there are some, then runs the route's filters, until one of them answers.
+/// Runs the route's filters from a place on, until one of them answers. With no place the route was
+/// just chosen, and a token is demanded first where there are some.
 async fn filters(
     session: &mut Session,
     context: &mut Context,
     snapshot: &Snapshot,
     route: &Route,
+    place: Option<usize>,
 ) -> Result<Option<Answer>, Failure> {
     let authenticator = authenticator(Some(snapshot));
-    if let Some(authenticator) = authenticator {
+    if let (Some(authenticator), None) = (authenticator, place) {
         let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
         // Boxed, so that the future of requests without login tokens is small.
         Box::pin(authenticator.demand(&mut exchange, context.arrival.path())).await?;
     }
-    let mut place = 0;
+    let mut place = place.unwrap_or_default();
     loop {
         let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state)
             .with_authenticator(authenticator);
         match route.chain.on_request(&mut place, &mut exchange).await? {
             Flow::Continue => return Ok(None),
-            Flow::Respond(answer) => return Ok(Some(*answer)),
-            Flow::Refuse(failure) => return Err(*failure),
-            Flow::Around(_) => return Err(Failure::Filter("not yet".to_owned())),
+            Flow::Respond(answer) => {
+                context.settle(session.req_header_mut());
+                return Ok(Some(*answer));
+            }
+            Flow::Refuse(failure) => {
+                context.settle(session.req_header_mut());
+                return Err(*failure);
+            }
+            Flow::Around(call) => {
+                let is_followed =
+                    route.chain.goes_on_behind(place) || context.destination().is_none();
+                context.enter(session.req_header(), place, call, is_followed);
+                place += 1;
+            }
             Flow::ReadBody { .. } if context.state.body.is_some() => {
                 return Err(Failure::Filter("a filter asks twice for the body".to_owned()));
             }
@@ -141,7 +246,7 @@ async fn filters(
 }
 
 /// Checks what only the chosen route can tell before its upstream is asked.
-fn ready_for_upstream(session: &Session, context: &Context) -> Result<Option<Outgoing>, Failure> {
+fn ready_for_upstream(session: &mut Session, context: &mut Context) -> Result<Passed, Failure> {
     if let Some(broken) = context.plan().and_then(|plan| plan.broken) {
         return Err(Failure::Filter(broken.to_string()));
     }
@@ -151,21 +256,18 @@ fn ready_for_upstream(session: &Session, context: &Context) -> Result<Option<Out
     let needs_upgrade = context.destination().is_some_and(|destination| destination.needs_upgrade);
     if needs_upgrade && !session.is_upgrade_req() {
         let status = if session.req_header().method == Method::GET { 400 } else { 405 };
-        return from_filter(Answer::new(status)).map(Some);
+        context.settle(session.req_header_mut());
+        return from_filter(Answer::new(status), context)
+            .map(|outgoing| Passed::Answer(Box::new(outgoing)));
     }
-    Ok(None)
+    Ok(Passed::Upstream)
 }
 
-/// A route whose scheme nobody routes: 200 and what the filters make of it.
-async fn unrouted(session: &mut Session, context: &mut Context) -> Result<Outgoing, Failure> {
-    let mut outgoing = from_filter(Answer::new(200))?;
-    context.on_response(session.req_header_mut(), &mut outgoing.head).await?;
+fn from_filter(answer: Answer, context: &Context) -> Result<Outgoing, Failure> {
+    let mut outgoing = answer::from_filter(answer)
+        .map_err(|_| Failure::Filter("an answer with an impossible status".to_owned()))?;
+    context.add_pending(&mut outgoing.head)?;
     Ok(outgoing)
-}
-
-fn from_filter(answer: Answer) -> Result<Outgoing, Failure> {
-    answer::from_filter(answer)
-        .map_err(|_| Failure::Filter("an answer with an impossible status".to_owned()))
 }
 
 /// HTTP/2 and absolute-form targets carry the host in the target; predicates and upstreams see it
