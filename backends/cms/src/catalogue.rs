@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use service::code::Code;
 use service::database::DatabaseError;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};

@@ -7,6 +7,7 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 use service::clock::Clock;
+use service::code::Code;
 use service::database::{Database, DatabaseError};
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;

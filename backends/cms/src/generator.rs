@@ -5,6 +5,7 @@
 //! district, the type and a number; any likeness to a business is chance.
 
 use jiff::civil::Date;
+use service::code::Code;
 
 use crate::area::{self, Area};
 use crate::catalogue::{Lodging, Room};
@@ -106,8 +107,8 @@ pub(crate) fn is_closed_at_first(seed: u64, place_id: i64, room_id: i64, night: 
 fn lodging_type(seed: u64, place_id: u64) -> LodgingType {
     let position = place_id.saturating_sub(1);
     let mut cards: Vec<_> = LodgingType::ALL
-        .into_iter()
-        .flat_map(|kind| std::iter::repeat_n(kind, kind.facts().share_of_20))
+        .iter()
+        .flat_map(|kind| std::iter::repeat_n(*kind, kind.facts().share_of_20))
         .collect();
     Stream::of(seed, Kind::LodgingType, position / 20).shuffle(&mut cards);
     let card = usize::try_from(position % 20).ok().and_then(|at| cards.get(at).copied());

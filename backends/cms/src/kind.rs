@@ -1,6 +1,7 @@
 //! Types of lodging and of bed: codes, names, price ranges.
 
 use serde::Serialize;
+use service::code::Code;
 use utoipa::ToSchema;
 
 /// Type of a lodging.
@@ -46,20 +47,6 @@ pub(crate) struct TypeFacts {
 }
 
 impl LodgingType {
-    /// Every type, in the order of the table of shares.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::HotelResort,
-        Self::Motel,
-        Self::PensionPoolvilla,
-        Self::GuesthouseHanok,
-        Self::CampingGlamping,
-    ];
-
-    /// The type with this code.
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.facts().code == code)
-    }
-
     pub(crate) fn facts(self) -> &'static TypeFacts {
         use BedType::{
             Caravan, Dormitory, Double, Family, GlampingTent, King, Ondol, Queen, Single, Site,
@@ -111,29 +98,6 @@ impl LodgingType {
 }
 
 impl BedType {
-    const ALL: [Self; 11] = [
-        Self::Single,
-        Self::Double,
-        Self::Twin,
-        Self::Queen,
-        Self::King,
-        Self::Family,
-        Self::Ondol,
-        Self::Dormitory,
-        Self::Site,
-        Self::GlampingTent,
-        Self::Caravan,
-    ];
-
-    /// The type with this code.
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.code() == code)
-    }
-
-    pub(crate) fn code(self) -> &'static str {
-        self.facts().0
-    }
-
     /// Its name in a room's name.
     pub(crate) fn name(self) -> &'static str {
         self.facts().1
@@ -161,20 +125,50 @@ impl BedType {
     }
 }
 
+impl Code for LodgingType {
+    const ALL: &'static [Self] = &[
+        Self::HotelResort,
+        Self::Motel,
+        Self::PensionPoolvilla,
+        Self::GuesthouseHanok,
+        Self::CampingGlamping,
+    ];
+
+    fn code(self) -> &'static str {
+        self.facts().code
+    }
+}
+
+impl Code for BedType {
+    const ALL: &'static [Self] = &[
+        Self::Single,
+        Self::Double,
+        Self::Twin,
+        Self::Queen,
+        Self::King,
+        Self::Family,
+        Self::Ondol,
+        Self::Dormitory,
+        Self::Site,
+        Self::GlampingTent,
+        Self::Caravan,
+    ];
+
+    fn code(self) -> &'static str {
+        self.facts().0
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use service::testing::check_codes;
+
     use super::*;
 
     #[test]
     fn stored_codes_are_those_of_the_api() {
-        for kind in LodgingType::ALL {
-            assert_eq!(serde_json::json!(kind), kind.facts().code);
-            assert_eq!(LodgingType::by_code(kind.facts().code), Some(kind));
-        }
-        for bed in BedType::ALL {
-            assert_eq!(serde_json::json!(bed), bed.code());
-            assert_eq!(BedType::by_code(bed.code()), Some(bed));
-        }
+        check_codes::<LodgingType>();
+        check_codes::<BedType>();
     }
 
     #[test]

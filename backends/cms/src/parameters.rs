@@ -1,6 +1,7 @@
 //! The query parameters of the lodging list.
 
 use jiff::civil::Date;
+use service::code::{Code, codes};
 use service::query::Query;
 
 use crate::area;
@@ -74,7 +75,7 @@ fn read_kinds(query: &mut Query) -> Vec<LodgingType> {
     let mut kinds = Vec::new();
     for code in query.all("type") {
         let Some(kind) = LodgingType::by_code(&code) else {
-            let codes = LodgingType::ALL.map(|kind| kind.facts().code).join(", ");
+            let codes = codes::<LodgingType>(", ");
             query.reject("type", format!("must be one of {codes}"), Some(code));
             continue;
         };

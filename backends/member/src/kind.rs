@@ -1,6 +1,7 @@
 //! The few words that describe a member.
 
 use serde::Serialize;
+use service::code::Code;
 use utoipa::ToSchema;
 
 /// Where a member is in its life.
@@ -31,28 +32,22 @@ pub(crate) enum Gender {
     F,
 }
 
-impl Status {
-    const ALL: [Self; 3] = [Self::Active, Self::Dormant, Self::Withdrawn];
+impl Code for Status {
+    const ALL: &'static [Self] = &[Self::Active, Self::Dormant, Self::Withdrawn];
 
-    /// The word for it in the store and in answers.
-    pub(crate) fn code(self) -> &'static str {
+    fn code(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",
             Self::Dormant => "DORMANT",
             Self::Withdrawn => "WITHDRAWN",
         }
     }
-
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
-    }
 }
 
-impl AccountType {
-    const ALL: [Self; 4] = [Self::Local, Self::Google, Self::Kakao, Self::Naver];
+impl Code for AccountType {
+    const ALL: &'static [Self] = &[Self::Local, Self::Google, Self::Kakao, Self::Naver];
 
-    /// The word for it in the store and in answers.
-    pub(crate) fn code(self) -> &'static str {
+    fn code(self) -> &'static str {
         match self {
             Self::Local => "LOCAL",
             Self::Google => "GOOGLE",
@@ -60,22 +55,29 @@ impl AccountType {
             Self::Naver => "NAVER",
         }
     }
-
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
 }
 
-impl Gender {
-    /// The word for it in the store and in answers.
-    pub(crate) fn code(self) -> &'static str {
+impl Code for Gender {
+    const ALL: &'static [Self] = &[Self::M, Self::F];
+
+    fn code(self) -> &'static str {
         match self {
             Self::M => "M",
             Self::F => "F",
         }
     }
+}
 
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        [Self::M, Self::F].into_iter().find(|gender| gender.code() == code)
+#[cfg(test)]
+mod tests {
+    use service::testing::check_codes;
+
+    use super::*;
+
+    #[test]
+    fn stored_codes_are_those_of_the_api() {
+        check_codes::<Status>();
+        check_codes::<AccountType>();
+        check_codes::<Gender>();
     }
 }

@@ -13,6 +13,7 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use service::body::Json;
 use service::check::Check;
+use service::code::Code;
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::proof::Role;

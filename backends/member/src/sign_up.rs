@@ -12,6 +12,7 @@ use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 use service::body::Json;
 use service::check::Check;
+use service::code::Code;
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::proof::Role;

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use service::code::Code;
 use service::database::Database;
 use service::proof::Role;
 use sqlx::any::AnyRow;

@@ -1,21 +1,8 @@
-//! Values that are written as one of a few codes: in the store, in requests and in answers.
+//! What a notification is about, how it is sent, and how far it has come.
 
 use serde::Serialize;
+use service::code::Code;
 use utoipa::ToSchema;
-
-/// A value with a code.
-pub(crate) trait Code: Copy + 'static {
-    /// Every value.
-    const ALL: &'static [Self];
-
-    /// How it is written.
-    fn code(self) -> &'static str;
-
-    /// The value that is written so.
-    fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|value| value.code() == code)
-    }
-}
 
 /// What a notification is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,11 +37,6 @@ pub(crate) enum Status {
     Failed,
     /// Not to be sent: not wanted, no destination, or out of date.
     Skipped,
-}
-
-/// All codes, for a text that tells the choice.
-pub(crate) fn codes<T: Code>() -> String {
-    T::ALL.iter().map(|value| value.code()).collect::<Vec<_>>().join(", ")
 }
 
 impl Channel {
@@ -110,14 +92,9 @@ impl Code for Status {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use service::testing::check_codes;
 
-    #[track_caller]
-    fn check_codes<T: Code + Serialize>() {
-        for value in T::ALL {
-            assert_eq!(serde_json::to_value(value).unwrap(), value.code());
-        }
-    }
+    use super::*;
 
     #[test]
     fn stored_codes_are_those_of_the_api() {

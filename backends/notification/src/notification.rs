@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use service::clock::stamp;
+use service::code::Code;
 use service::problem::Problem;
 use utoipa::ToSchema;
 
-use crate::code::{Channel, Code, Kind, Status};
+use crate::code::{Channel, Kind, Status};
 use crate::store::Row;
 
 /// One delivery of one notice on one channel.

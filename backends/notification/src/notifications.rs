@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use service::app::Shared;
+use service::code::{Code, codes};
 use service::cursor::{Cursor, Fingerprint};
 use service::envelope::{Many, One, Page};
 use service::problem::{Problem, ProblemDocument};
@@ -16,7 +17,7 @@ use service::proof::Member;
 use service::query::Query;
 use uuid::Uuid;
 
-use crate::code::{Code, Kind, Status, codes};
+use crate::code::{Kind, Status};
 use crate::notification::NotificationDetail;
 use crate::store::{self, Filter, Position};
 
@@ -59,8 +60,8 @@ pub(crate) async fn list(
 ) -> Result<Many<NotificationDetail>, Problem> {
     let fingerprint = query.fingerprint(FILTER);
     let filter = Filter {
-        kind: query.parse("kind", format!("one of {}", codes::<Kind>()), Kind::by_code),
-        status: query.parse("status", format!("one of {}", codes::<Status>()), Status::by_code),
+        kind: query.parse("kind", format!("one of {}", codes::<Kind>(", ")), Kind::by_code),
+        status: query.parse("status", format!("one of {}", codes::<Status>(", ")), Status::by_code),
     };
     let size = query.size();
     let cursor = query.one("cursor");

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use service::app::Shared;
 use service::body::Json;
 use service::check::Check;
+use service::code::{Code, codes};
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::proof::Member;
 use utoipa::ToSchema;
 
-use crate::code::{Channel, Code, Kind, codes};
+use crate::code::{Channel, Kind};
 use crate::store::{self, Choice};
 
 /// Every kind on every channel.
@@ -149,7 +150,7 @@ fn read_choice(check: &mut Check, field: &str, wanted: WantedPreference) -> Opti
 
 fn read_code<T: Code>(check: &mut Check, field: &str, text: Option<String>) -> Option<T> {
     let text = check.required(field, text)?;
-    check.parse(field, Some(&text), format!("one of {}", codes::<T>()), T::by_code)
+    check.parse(field, Some(&text), format!("one of {}", codes::<T>(", ")), T::by_code)
 }
 
 #[cfg(test)]

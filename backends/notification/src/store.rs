@@ -1,11 +1,12 @@
 //! Notifications and preferences in the store.
 
 use jiff::Timestamp;
+use service::code::Code;
 use service::cursor::Cursor;
 use service::database::Database;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, FromRow};
 
-use crate::code::{Channel, Code, Kind, Status};
+use crate::code::{Channel, Kind, Status};
 
 /// Every column that a member is shown, in the order of [`Row`].
 const COLUMNS: &str = "notification_id, kind, template_code, channel, destination, \

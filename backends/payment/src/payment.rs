@@ -5,6 +5,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Serialize;
 use service::clock::stamp;
+use service::code::Code;
 use service::problem::Problem;
 use utoipa::ToSchema;
 

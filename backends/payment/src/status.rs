@@ -1,6 +1,7 @@
 //! The states of a payment, named as the payment gateway names them.
 
 use serde::Serialize;
+use service::code::Code;
 use utoipa::ToSchema;
 
 /// State of a payment.
@@ -25,8 +26,8 @@ pub(crate) enum Status {
     Expired,
 }
 
-impl Status {
-    const ALL: [Self; 8] = [
+impl Code for Status {
+    const ALL: &'static [Self] = &[
         Self::Ready,
         Self::InProgress,
         Self::WaitingForDeposit,
@@ -37,8 +38,7 @@ impl Status {
         Self::Expired,
     ];
 
-    /// How it is written in the store and in answers.
-    pub(crate) fn code(self) -> &'static str {
+    fn code(self) -> &'static str {
         match self {
             Self::Ready => "READY",
             Self::InProgress => "IN_PROGRESS",
@@ -50,22 +50,16 @@ impl Status {
             Self::Expired => "EXPIRED",
         }
     }
-
-    /// The state that is written so.
-    pub(crate) fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use service::testing::check_codes;
+
     use super::*;
 
     #[test]
     fn stored_codes_are_those_of_the_api() {
-        for status in Status::ALL {
-            assert_eq!(serde_json::to_value(status).unwrap(), status.code());
-            assert_eq!(Status::by_code(status.code()), Some(status));
-        }
+        check_codes::<Status>();
     }
 }

@@ -8,11 +8,11 @@ mod wire;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use service::code::Code;
 use service::envelope::Payload;
 use service::peer::{Limits, Peer, PeerError};
 use service::problem::Problem;
 
-use crate::code::Code;
 use crate::place::{Found, PlaceDetail, RoomDetail};
 use crate::search::Search;
 use crate::stay::Stay;

@@ -2,7 +2,6 @@
 
 mod api;
 mod cms;
-mod code;
 #[cfg(test)]
 mod fake_cms;
 #[cfg(test)]

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use service::clock::stamp;
+use service::code::Code;
 use service::problem::Problem;
 use utoipa::ToSchema;
 
-use crate::code::Code;
 use crate::status::{RefundStatus, Status};
 use crate::store::Row;
 

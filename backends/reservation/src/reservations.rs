@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use service::app::Shared;
+use service::code::{Code, codes};
 use service::cursor::{Cursor, Fingerprint};
 use service::envelope::{Many, One, Page};
 use service::problem::{Problem, ProblemDocument};
@@ -15,7 +16,6 @@ use service::proof::Member;
 use service::query::Query;
 use uuid::Uuid;
 
-use crate::code::{Code, codes};
 use crate::reservation::ReservationDetail;
 use crate::status::Status;
 use crate::stay::read_date;

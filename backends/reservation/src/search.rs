@@ -2,10 +2,10 @@
 
 use jiff::civil::Date;
 use serde::Serialize;
+use service::code::{Code, codes};
 use service::query::Query;
 use utoipa::ToSchema;
 
-use crate::code::{Code, codes};
 use crate::stay::Stay;
 
 const LAST_AREA: i64 = 16;
@@ -162,9 +162,9 @@ impl Code for Sort {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use service::testing::check_codes;
 
     use super::*;
-    use crate::code::check_codes;
 
     #[test]
     fn codes_are_those_of_the_api() {

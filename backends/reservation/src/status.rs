@@ -1,9 +1,8 @@
 //! The states a reservation and its refund go through.
 
 use serde::Serialize;
+use service::code::Code;
 use utoipa::ToSchema;
-
-use crate::code::Code;
 
 /// State of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -110,8 +109,9 @@ impl Code for RefundStatus {
 
 #[cfg(test)]
 mod tests {
+    use service::testing::check_codes;
+
     use super::*;
-    use crate::code::check_codes;
 
     #[test]
     fn codes_are_those_of_the_api() {

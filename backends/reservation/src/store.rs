@@ -1,11 +1,11 @@
 //! Reservations in the store.
 
 use serde::Serialize;
+use service::code::Code;
 use service::cursor::Cursor;
 use sqlx::{AnyPool, AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 
-use crate::code::Code;
 use crate::status::Status;
 
 /// Every column that an owner is shown, in the order of [`Row`].
@@ -179,8 +179,9 @@ impl Code for Sort {
 
 #[cfg(test)]
 mod tests {
+    use service::testing::check_codes;
+
     use super::*;
-    use crate::code::check_codes;
 
     #[test]
     fn codes_are_those_of_the_api() {

@@ -10,6 +10,7 @@
 //! | [`query`]      | query parameters, checked together so all faults are told at once   |
 //! | [`body`]       | JSON request bodies                                                 |
 //! | [`check`]      | the members of a body, checked together                             |
+//! | [`code`]       | values that are written as one of a few codes                       |
 //! | [`keys`]       | shared secrets, read again when they change                         |
 //! | [`proof`]      | who calls: the gateway for a member, or another service             |
 //! | [`peer`]       | calls to another service: time limits, retries, errors              |
@@ -25,6 +26,7 @@ pub mod app;
 pub mod body;
 pub mod check;
 pub mod clock;
+pub mod code;
 mod correlation;
 pub mod cursor;
 pub mod database;

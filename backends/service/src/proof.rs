@@ -31,6 +31,7 @@ use self::header::{Refusal, Seal};
 pub(crate) use self::statement::Subject;
 use crate::body::LIMIT_BYTES;
 use crate::clock::Clock;
+use crate::code::Code;
 use crate::keys::KeySet;
 use crate::problem::Problem;
 
@@ -173,18 +174,14 @@ impl<S: Sync> FromRequestParts<S> for CallingService {
     }
 }
 
-impl Role {
-    /// The role as it is written everywhere: `USER` or `ADMIN`.
-    pub fn code(self) -> &'static str {
+impl Code for Role {
+    const ALL: &'static [Self] = &[Self::User, Self::Admin];
+
+    fn code(self) -> &'static str {
         match self {
             Self::User => "USER",
             Self::Admin => "ADMIN",
         }
-    }
-
-    /// The role that is written so.
-    pub fn by_code(code: &str) -> Option<Self> {
-        [Self::User, Self::Admin].into_iter().find(|role| role.code() == code)
     }
 }
 

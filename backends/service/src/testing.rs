@@ -6,11 +6,13 @@ mod process;
 mod signer;
 
 use std::error::Error;
+use std::fmt::Debug;
 use std::io::{self, Write};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tempfile::TempDir;
@@ -19,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::process::Process;
 pub use self::signer::Signer;
+use crate::code::Code;
 use crate::database::{Database, DatabaseUrl, SchemaStep};
 use crate::settings::Variables;
 
@@ -75,6 +78,19 @@ pub async fn call(
         request = request.header("content-type", "application/json");
     }
     send(router, request.body(Body::from(body.to_owned()))?).await
+}
+
+/// Checks that answers are written with the codes that stand in the store.
+///
+/// # Panics
+///
+/// If one is not.
+#[track_caller]
+pub fn check_codes<T: Code + Serialize + Debug + PartialEq>() {
+    for value in T::ALL {
+        assert_eq!(serde_json::to_value(value).ok(), Some(value.code().into()));
+        assert_eq!(T::by_code(value.code()), Some(*value));
+    }
 }
 
 /// Runs a test on an empty `SQLite` file and, where `DATABASE_URL` names one, on an empty schema of a

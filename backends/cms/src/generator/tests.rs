@@ -93,7 +93,7 @@ fn areas_and_types_have_their_shares() {
         assert_eq!(i64::try_from(here.count()).unwrap(), area.lodgings, "{}", area.name);
     }
     for kind in LodgingType::ALL {
-        let such = lodgings.iter().filter(|lodging| lodging.kind == kind).count();
+        let such = lodgings.iter().filter(|lodging| lodging.kind == *kind).count();
         assert_eq!(such, 3000 / 20 * kind.facts().share_of_20, "{kind:?}");
     }
 }

@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
+use service::code::Code;
 use service::database::Database;
 use uuid::Uuid;
 
-use crate::code::{Channel, Code, Kind, Status};
+use crate::code::{Channel, Kind, Status};
 use crate::harness::{Client, MEMBER, check_problem, on_stores};
 
 /// A notification as the delivery would have stored it.

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
+use service::code::Code;
 use service::database::Database;
 use service::testing::on_each_database;
 use uuid::Uuid;
 
-use crate::code::Code;
 use crate::harness::{Client, MEMBER, check_problem, nowhere};
 use crate::schema;
 use crate::status::Status;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::header::{self, Refusal};
 use super::{MEMBER_ID, MEMBER_ROLE, Member, Role};
+use crate::code::Code;
 
 /// Stands for nobody.
 const NOBODY: &str = "-";
