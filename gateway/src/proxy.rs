@@ -8,10 +8,11 @@ pub mod guard;
 mod outcome;
 mod routing;
 
+use std::mem;
 use std::os::fd::RawFd;
 use std::result::Result as StdResult;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -162,17 +163,19 @@ impl ProxyHttp for Gateway {
         if error.retry() {
             return error;
         }
-        let Some(failure) = context.failure.take().or_else(|| outcome::failure_of(&error)) else {
-            return error;
-        };
+        let now = clock::now();
+        let is_late = context.is_overdue(now);
+        let failure = context.failure.take().or_else(|| outcome::failure_of(&error));
+        // A client that uploads for too long is the upstream's delay, too.
+        let failure =
+            failure.or_else(|| (is_late && outcome::is_timeout(&error)).then(outcome::late));
+        let Some(failure) = failure else { return error };
         if is_written || failure.side() == Side::Client {
             context.failure = Some(failure);
             return error;
         }
         context.state.is_repeatable = is_repeatable;
-        let now = clock::now();
-        let is_late = matches!(failure, Failure::UpstreamTimeout(_)) && context.is_overdue(now);
-        let ended = if is_late {
+        let ended = if is_late && matches!(failure, Failure::UpstreamTimeout(_)) {
             context.give_up(session.req_header_mut(), now)
         } else {
             context.unwind(session.req_header_mut(), failure)
@@ -200,6 +203,10 @@ impl ProxyHttp for Gateway {
         upstream_request: &mut RequestHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        context.body_bytes = 0;
+        if !session.as_mut().is_body_empty() {
+            Self::bound_upload(session, context, clock::now());
+        }
         let Some(snapshot) = context.snapshot.as_ref() else { return Ok(()) };
         to_origin_form(upstream_request);
         let downstream = Downstream {
@@ -235,15 +242,26 @@ impl ProxyHttp for Gateway {
     async fn request_body_filter(
         &self,
         session: &mut Session,
-        _: &mut Option<Bytes>,
+        chunk: &mut Option<Bytes>,
         _: bool,
         context: &mut Box<Context>,
     ) -> Result<()> {
         if session.as_mut().is_body_empty() {
             return Ok(());
         }
+        context.body_bytes += chunk.as_ref().map_or(0, Bytes::len);
+        if context.is_body_too_large() {
+            return Err(context.fail(Failure::RequestTooLarge));
+        }
         // Each chunk restarts Pingora's read timeout, so a dripped upload needs this check.
-        if context.is_overdue(clock::now()) { Err(context.overdue()) } else { Ok(()) }
+        let now = clock::now();
+        if context.is_overdue(now) {
+            return Err(context.overdue());
+        }
+        if !session.is_body_done() {
+            Self::bound_upload(session, context, now);
+        }
+        Ok(())
     }
 
     async fn response_filter(
@@ -261,6 +279,12 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         context.upstream_answered(now);
+        if mem::take(&mut context.is_upload_bounded)
+            && let Some(snapshot) = &context.snapshot
+        {
+            let usual = silence(session, snapshot);
+            session.set_read_timeout(Some(usual));
+        }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             context.settle(session.req_header_mut());
             context.on_switch(session.req_header_mut(), head);
@@ -341,15 +365,24 @@ impl Gateway {
         } else {
             Some(timeouts.client_keep_alive.as_secs().max(1))
         };
-        let silence =
-            if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read };
         // Pingora turns keep-alive off for ambiguous or old messages; that must stay.
         if session.get_keepalive().is_some() {
             session.set_keepalive(keepalive);
         }
+        let silence = silence(session, snapshot);
         session.set_read_timeout(Some(silence));
         session.set_write_timeout(Some(timeouts.write));
         session.set_total_drain_timeout(Some(DRAIN_UNREAD_BODY));
+    }
+
+    /// Waits for the rest of an upload no longer than the upstream has time for its head.
+    fn bound_upload(session: &mut Session, context: &mut Context, now: Instant) {
+        let Some(snapshot) = &context.snapshot else { return };
+        if let Some(left) = context.time_left(now) {
+            let usual = silence(session, snapshot);
+            session.set_read_timeout(Some(left.min(usual)));
+            context.is_upload_bounded = true;
+        }
     }
 
     /// Sends an answer that is not an upstream's.
@@ -396,6 +429,12 @@ impl Gateway {
         context.failure = Some(failure);
         self.respond(session, context, outgoing).await
     }
+}
+
+/// How long a client may be silent in the middle of a request.
+fn silence(session: &Session, snapshot: &Snapshot) -> Duration {
+    let timeouts = &snapshot.settings.timeouts;
+    if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read }
 }
 
 /// Takes an upstream's answer through the filters and what stands around them.

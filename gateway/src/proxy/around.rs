@@ -13,6 +13,7 @@ use tollgate_filters::{
 };
 
 use super::context::{Context, authenticator, row};
+use super::outcome::late;
 
 /// A filter's [`Around`], and the request as it came to the filter.
 #[derive(Debug)]
@@ -129,7 +130,6 @@ impl Context {
 
     /// Gives up on an answer that is not there at its deadline.
     pub(super) fn give_up(&mut self, request: &mut RequestHeader, now: Instant) -> Ended {
-        let late = || Failure::UpstreamTimeout("no answer in time".to_owned());
         let own = self.attempt_deadline().filter(|deadline| *deadline <= now);
         // What is furthest out gives everything further in up.
         let expired = self.around.iter().position(|entered| {

@@ -13,6 +13,7 @@ use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row};
 
 use super::around::{Ended, Entered};
+use super::outcome::late;
 use crate::answer::Outgoing;
 use crate::clock;
 use crate::snapshot::{Destination, Plan, Snapshot};
@@ -50,6 +51,10 @@ pub struct Context {
     pub outgoing: Option<Outgoing>,
     /// When the attempt that is going on began.
     pub attempt_started: Option<Instant>,
+    /// How many bytes of the body this attempt has sent.
+    pub body_bytes: usize,
+    /// Whether the client has less time than usual for the rest of its body.
+    pub is_upload_bounded: bool,
     /// How often an upstream was tried.
     pub attempts: u32,
     /// The place in the upstream's list of addresses where the first attempt began.
@@ -118,6 +123,8 @@ impl Context {
             next: None,
             outgoing: None,
             attempt_started: None,
+            body_bytes: 0,
+            is_upload_bounded: false,
             attempts: 0,
             began_at: None,
             refused: 0,
@@ -194,9 +201,20 @@ impl Context {
         if self.arrival.is_stream {
             return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
         }
-        // The framework treats zero as no limit.
+        self.time_left(now)
+    }
+
+    /// How long until the answer's head must be there; never zero, which the framework takes for no
+    /// limit.
+    pub fn time_left(&self, now: Instant) -> Option<Duration> {
         let left = self.deadline()?.saturating_duration_since(now);
         Some(left.max(Duration::from_millis(1)))
+    }
+
+    /// Whether the body is longer than the route takes.
+    pub fn is_body_too_large(&self) -> bool {
+        let sent = u64::try_from(self.body_bytes).unwrap_or(u64::MAX);
+        self.state.body_limit.is_some_and(|limit| sent > limit)
     }
 
     /// When the upstream's own time for the head of its answer is over.
@@ -223,7 +241,7 @@ impl Context {
 
     /// The error for an upstream that had its time.
     pub fn overdue(&mut self) -> Box<Error> {
-        self.fail(Failure::UpstreamTimeout("no answer in time".to_owned()))
+        self.fail(late())
     }
 
     /// Keeps a failure and gives the error that ends the request in Pingora.
