@@ -2,10 +2,10 @@
 //! nginx, behind the same load and in front of the same backend. `README.md` tells the method.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use tempfile::TempDir;
 use tollgate_benches::generator::{Load, request};
-use tollgate_benches::process::{Running, answers, beside, free_address, now, wait};
+use tollgate_benches::process::{Running, answers, beside, build, free_address, now, post, wait};
 use tollgate_benches::statistics::{Estimate, median};
 use tollgate_benches::{KEYS, auth_section, many_routes, path_routes, plain_route, service_path};
 
@@ -22,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Compares what a request costs. By default: a plain route of Tollgate, a bare Pingora proxy, and
 /// nginx if it is installed. Ends with 1 if the whole 95 % interval of a ratio lies above its bound.
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
 #[derive(Debug, Parser)]
 struct Flags {
     /// Instead: requests over all paths of so many routes, against one route.
@@ -31,6 +32,10 @@ struct Flags {
     /// without login tokens.
     #[arg(long, conflicts_with_all = ["report", "routes"])]
     auth: bool,
+    /// Instead: requests with a login token through a rate limiter and a circuit breaker, state in
+    /// the process, against a bare Pingora proxy.
+    #[arg(long, conflicts_with_all = ["report", "routes", "auth"])]
+    protected: bool,
     /// Instead: memory, and time until routes are live.
     #[arg(long)]
     report: bool,
@@ -38,7 +43,7 @@ struct Flags {
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
     /// The largest ratio that is fine [default: 1.15 to bare Pingora, 1.03 for many routes, 1.25 for
-    /// login tokens].
+    /// login tokens, 1.5 for a protected route].
     #[arg(long)]
     bound: Option<f64>,
     /// How many alternated measurements of each; at least 7.
@@ -66,22 +71,11 @@ fn main() -> Result<ExitCode> {
     let fine = match flags.routes {
         _ if flags.report => bench.report()?,
         _ if flags.auth => bench.compare_auth()?,
+        _ if flags.protected => bench.compare_protected()?,
         Some(routes) => bench.compare_routes(routes)?,
         None => bench.compare_proxies()?,
     };
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Builds a program as it is shipped, beside this one. Each by itself, so that none gets a
-/// feature of a dependency that only another one asked for.
-fn build(package: &str, program: &str) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--profile", "dist", "-p", package, "--bin", program]);
-    let status = cargo.status().context("cannot start cargo; or pass --no-build")?;
-    if !status.success() {
-        bail!("cannot build {program}");
-    }
-    Ok(())
 }
 
 /// The backend, and what is told about the run.
@@ -175,21 +169,37 @@ impl<'a> Bench<'a> {
 
     /// What a login token costs.
     fn compare_auth(&self) -> Result<bool> {
-        let backend = self.backend.address();
-        let plain = plain_route(backend);
+        let plain = plain_route(self.backend.address());
         let without = self.tollgate(&self.tollgate, &plain, "/ready")?;
-        let with = auth_section(backend, &[]) + &plain + &login_route(backend);
-        let (file, address) = self.route_file(&with)?;
-        let secrets = [("TOKEN_KEYS", KEYS), ("GATEWAY_PROOF_KEYS", KEYS)];
-        let with = Self::run_tollgate(&self.tollgate, &file, &secrets, address, "/ready")?;
-        let token = log_in(address)?;
-        let requests: Arc<[Vec<u8>]> = [request(address, "/places/42", Some(&token))].into();
         let mut subjects = [
             self.subject("without login tokens", without, &["/places/42"])?,
-            Subject::new("with a token", with, &requests, self.flags.connections)?,
+            self.logged_in("with a token", &plain)?,
         ];
         self.alternate(&mut subjects)?;
         self.tell(&subjects, self.flags.bound.unwrap_or(1.25))
+    }
+
+    /// What everything that protects a route costs together.
+    fn compare_protected(&self) -> Result<bool> {
+        let route = protected_route(self.backend.address());
+        let mut subjects = [
+            self.subject("bare Pingora", self.bare()?, &["/places/42"])?,
+            self.logged_in("token, limiter, breaker", &route)?,
+        ];
+        self.alternate(&mut subjects)?;
+        self.tell(&subjects, self.flags.bound.unwrap_or(1.5))
+    }
+
+    /// A gateway with login tokens, and requests that bring one.
+    fn logged_in(&self, name: &str, routes: &str) -> Result<Subject> {
+        let backend = self.backend.address();
+        let (file, address) =
+            self.route_file(&(auth_section(backend, &[]) + routes + &login_route(backend)))?;
+        let secrets = [("TOKEN_KEYS", KEYS), ("GATEWAY_PROOF_KEYS", KEYS)];
+        let process = Self::run_tollgate(&self.tollgate, &file, &secrets, address, "/ready")?;
+        let token = log_in(address)?;
+        let requests: Arc<[Vec<u8>]> = [request(address, "/places/42", Some(&token))].into();
+        Subject::new(name, process, &requests, self.flags.connections)
     }
 
     /// Requests over all paths of many routes against requests to the one route of a small file.
@@ -323,6 +333,17 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// A route with a limit that is never reached and a breaker that never opens.
+fn protected_route(backend: SocketAddr) -> String {
+    format!(
+        "routes:\n  - id: ready\n    uri: http://{backend}\n    predicates: [Path=/ready]\n  \
+         - id: protected\n    uri: http://{backend}\n    predicates: [Path=/places/**]\n    filters:\n      \
+         - name: RequestRateLimiter\n        args:\n          redis-rate-limiter: \
+         {{ replenish-rate: 1000000, burst-capacity: 2000000 }}\n      \
+         - CircuitBreaker=backend\n"
+    )
+}
+
 /// The backend in the place of the member service.
 fn login_route(backend: SocketAddr) -> String {
     format!(
@@ -334,15 +355,7 @@ fn login_route(backend: SocketAddr) -> String {
 /// The token of a login.
 fn log_in(address: SocketAddr) -> Result<String> {
     let body = r#"{"memberEmail":"load@example.com","password":"any"}"#;
-    let length = body.len();
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "POST /login HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let answer = post(address, "/login", body)?;
     let token = answer.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("access-token").then(|| value.trim().to_owned())

@@ -120,6 +120,41 @@ pub fn answers(address: SocketAddr, path: &str) -> bool {
     ask().unwrap_or(false)
 }
 
+/// Posts a JSON text and gives the whole answer.
+///
+/// # Errors
+///
+/// There is no answer, or it takes longer than 30 s.
+pub fn post(address: SocketAddr, path: &str, body: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// Builds a program as it is shipped, beside this one. Each by itself, so that none gets a
+/// feature of a dependency that only another one asked for.
+///
+/// # Errors
+///
+/// It cannot be built.
+pub fn build(package: &str, program: &str) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--profile", "dist", "-p", package, "--bin", program]);
+    let status = cargo.status().context("cannot start cargo; or pass --no-build")?;
+    if !status.success() {
+        bail!("cannot build {program}");
+    }
+    Ok(())
+}
+
 /// An address of this machine that nobody listens on.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use tollgate_benches::generator::request;
-use tollgate_benches::process::{Running, beside, free_address, now, wait};
+use tollgate_benches::process::{Running, beside, build, free_address, now, post, wait};
 use tollgate_benches::statistics::median;
 use tollgate_benches::{KEYS, auth_section};
 
@@ -49,11 +49,7 @@ fn main() -> Result<ExitCode> {
         for (package, program) in
             [("tollgate", "tollgate"), ("member", "member"), ("tollgate-benches", "backend")]
         {
-            let mut cargo = Command::new("cargo");
-            cargo.args(["build", "--quiet", "--profile", "dist", "-p", package, "--bin", program]);
-            if !cargo.status().context("cannot start cargo; or pass --no-build")?.success() {
-                bail!("cannot build {program}");
-            }
+            build(package, program)?;
         }
     }
     let platform = Platform::start()?;
@@ -117,7 +113,7 @@ impl Platform {
         let gateway = Running::start_with(&program, arguments, &secrets, gateway, "/ready")?;
         let platform =
             Self { gateway, _member: running_member, _backend: running_backend, _folder: folder };
-        let answer = platform.post("/members", SIGN_UP)?;
+        let answer = post(platform.gateway.address(), "/members", SIGN_UP)?;
         if !answer.starts_with("HTTP/1.1 201") {
             bail!("no member: {answer}");
         }
@@ -170,7 +166,7 @@ impl Platform {
             for _ in 0..flags.clients {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
-                        let answer = self.post("/login", LOG_IN);
+                        let answer = post(self.gateway.address(), "/login", LOG_IN);
                         if answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
                             count.fetch_add(1, Ordering::Relaxed);
                         }
@@ -181,21 +177,6 @@ impl Platform {
             stop.store(true, Ordering::Relaxed);
             Ok((p99?, count.load(Ordering::Relaxed)))
         })
-    }
-
-    fn post(&self, path: &str, body: &str) -> Result<String> {
-        let address = self.gateway.address();
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let length = body.len();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
     }
 }
 
