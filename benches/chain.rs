@@ -61,7 +61,7 @@ fn chain(bench: &mut Criterion, name: &str, route: &Route) {
             let mut state = ExchangeState::default();
             let mut exchange = Exchange::new(&mut request, &mut state);
             let flow = route.chain.on_request(&mut 0, &mut exchange).await;
-            let outcome = route.chain.on_response(&mut exchange, &mut answer).await;
+            let outcome = route.chain.on_response(0, None, &mut exchange, &mut answer).await;
             route.chain.on_answer(&mut exchange, &mut answer);
             assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");
         });
@@ -120,7 +120,7 @@ fn exchanges(bench: &mut Criterion) {
             runtime.block_on(async {
                 let mut exchange = Exchange::new(&mut request, &mut state);
                 let flow = route.chain.on_request(&mut 0, &mut exchange).await;
-                let outcome = route.chain.on_response(&mut exchange, &mut answer).await;
+                let outcome = route.chain.on_response(0, None, &mut exchange, &mut answer).await;
                 route.chain.on_answer(&mut exchange, &mut answer);
                 assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");
             });

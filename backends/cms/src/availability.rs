@@ -5,11 +5,11 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
+use service::stored::placeholders;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 use utoipa::ToSchema;
 
-use crate::data_set::placeholders;
 use crate::stay::Stay;
 
 /// Whether a room can be sold for a night.

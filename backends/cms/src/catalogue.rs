@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use service::code::Code;
 use service::database::DatabaseError;
+use service::stored::{read, read_code};
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
@@ -59,17 +59,11 @@ impl Room {
     }
 }
 
-/// A stored code this version does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("the store holds `{0}`, which this version does not know")]
-struct UnknownCode(String);
-
 impl Catalogue {
     /// Reads the whole catalogue.
     pub(crate) async fn load(pool: &AnyPool) -> Result<Self, DatabaseError> {
         let seed: String =
             sqlx::query_scalar("SELECT seed FROM data_set WHERE id = 1").fetch_one(pool).await?;
-        let seed = seed.parse().map_err(|_| unknown(&seed))?;
         let mut rooms: BTreeMap<i64, Vec<Room>> = BTreeMap::new();
         let rows = "SELECT place_id, room_id, room_no, name, bed_type, capacity, max_capacity, \
                     base_price, status FROM rooms ORDER BY room_id";
@@ -81,7 +75,7 @@ impl Catalogue {
                     status FROM lodgings ORDER BY place_id";
         let rows = sqlx::query(rows).fetch_all(pool).await?;
         let lodgings = rows.iter().map(|row| lodging(row, &mut rooms));
-        Ok(Self { seed, lodgings: lodgings.collect::<Result<_, _>>()? })
+        Ok(Self { seed: read(&seed)?, lodgings: lodgings.collect::<Result<_, _>>()? })
     }
 
     /// The lodging with this id.
@@ -92,12 +86,11 @@ impl Catalogue {
 }
 
 fn room(row: &AnyRow) -> Result<Room, sqlx::Error> {
-    let bed: String = row.try_get(4)?;
     Ok(Room {
         id: row.try_get(1)?,
         number: row.try_get(2)?,
         name: row.try_get(3)?,
-        bed: BedType::by_code(&bed).ok_or_else(|| unknown(&bed))?,
+        bed: read_code(&row.try_get::<String, _>(4)?)?,
         capacity: row.try_get(5)?,
         max_capacity: row.try_get(6)?,
         base_price: row.try_get(7)?,
@@ -107,11 +100,10 @@ fn room(row: &AnyRow) -> Result<Room, sqlx::Error> {
 
 fn lodging(row: &AnyRow, rooms: &mut BTreeMap<i64, Vec<Room>>) -> Result<Lodging, sqlx::Error> {
     let place_id = row.try_get(0)?;
-    let kind: String = row.try_get(1)?;
     let amenities: String = row.try_get(10)?;
     Ok(Lodging {
         place_id,
-        kind: LodgingType::by_code(&kind).ok_or_else(|| unknown(&kind))?,
+        kind: read_code(&row.try_get::<String, _>(1)?)?,
         area_code: row.try_get(2)?,
         name: row.try_get(3)?,
         address: row.try_get(4)?,
@@ -125,8 +117,4 @@ fn lodging(row: &AnyRow, rooms: &mut BTreeMap<i64, Vec<Room>>) -> Result<Lodging
         is_open: row.try_get::<String, _>(12)? == "OPEN",
         rooms: rooms.remove(&place_id).unwrap_or_default(),
     })
-}
-
-fn unknown(code: &str) -> sqlx::Error {
-    sqlx::Error::Decode(UnknownCode(code.to_owned()).into())
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use service::clock::Clock;
 use service::code::Code;
 use service::database::{Database, DatabaseError};
+use service::stored;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Row};
@@ -173,20 +174,13 @@ async fn insert<T>(
     bind: impl for<'q> Fn(Statement<'q>, &'q T) -> Statement<'q>,
 ) -> Result<(), sqlx::Error> {
     for chunk in rows.chunks(BINDS / width) {
-        let values: Vec<String> =
-            (0..chunk.len()).map(|row| placeholders(row * width + 1, width)).collect();
+        let values = stored::rows(1, width, chunk.len());
         // Table and column names are constants, the rest are placeholders.
-        let text = AssertSqlSafe(format!("INSERT INTO {columns} VALUES {}", values.join(", ")));
+        let text = AssertSqlSafe(format!("INSERT INTO {columns} VALUES {values}"));
         let statement = chunk.iter().fold(sqlx::query(text), &bind);
         statement.execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-/// `($5, $6, $7)` for `first` 5 and `count` 3.
-pub(crate) fn placeholders(first: usize, count: usize) -> String {
-    let numbers: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
-    format!("({})", numbers.join(", "))
 }
 
 fn status(is_open: bool) -> &'static str {

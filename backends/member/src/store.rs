@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use service::code::Code;
 use service::database::Database;
 use service::proof::Role;
+use service::stored::instant;
 use sqlx::any::AnyRow;
 use sqlx::error::DatabaseError;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, FromRow, Row, Transaction};
@@ -376,11 +377,6 @@ async fn commit_if_one(
 
 fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
-}
-
-/// Of one length, so that texts compare as the instants do.
-fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
 }
 
 fn read<T>(

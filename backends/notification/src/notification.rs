@@ -1,10 +1,8 @@
 //! Notifications as the member they are for sees them.
 
-use jiff::Timestamp;
 use serde::Serialize;
-use service::clock::stamp;
-use service::code::Code;
 use service::problem::Problem;
+use service::stored::{read_code, read_instant};
 use utoipa::ToSchema;
 
 use crate::code::{Channel, Kind, Status};
@@ -37,11 +35,6 @@ pub(crate) struct NotificationDetail {
     created_at: String,
 }
 
-/// A stored value this version does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("the store holds `{0}`, which this version does not know")]
-struct Unreadable(String);
-
 impl NotificationDetail {
     /// Shows what is stored; 500 when it cannot be read.
     pub(crate) fn new(row: Row) -> Result<Self, Problem> {
@@ -59,12 +52,4 @@ impl NotificationDetail {
             body: row.rendered_body,
         })
     }
-}
-
-fn read_code<T: Code>(text: &str) -> Result<T, Problem> {
-    T::by_code(text).ok_or_else(|| Problem::internal(Unreadable(text.to_owned())))
-}
-
-fn read_instant(text: &str) -> Result<String, Problem> {
-    text.parse::<Timestamp>().map(stamp).map_err(Problem::internal)
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use service::code::Code;
 use service::cursor::Cursor;
 use service::database::Database;
+use service::stored::{instant, quoted};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, FromRow};
 
 use crate::code::{Channel, Kind, Status};
@@ -66,7 +67,7 @@ pub(crate) async fn list(
     // Columns and codes are constants; what a client sends is bound.
     let text = AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM notifications \
-         WHERE member_id = $1 AND kind IN ({kinds}) AND status IN ({statuses}) \
+         WHERE member_id = $1 AND kind IN {kinds} AND status IN {statuses} \
          AND (created_at, notification_id) < ($2, $3) \
          ORDER BY created_at DESC, notification_id DESC LIMIT $4"
     ));
@@ -158,14 +159,4 @@ async fn upsert(
     .bind(if is_on { "ON" } else { "OFF" })
     .bind(instant(now));
     stored.execute(connection).await.map(drop)
-}
-
-fn quoted<T: Code>(values: &[T]) -> String {
-    let codes = values.iter().map(|value| format!("'{}'", value.code()));
-    codes.collect::<Vec<_>>().join(", ")
-}
-
-/// As instants are stored: with a fixed number of digits, so that they sort as text.
-fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
 }

@@ -1,12 +1,8 @@
 //! Payments as their owner sees them: the payment gateway's object, and what is ours.
 
-use std::str::FromStr;
-
-use jiff::Timestamp;
 use serde::Serialize;
-use service::clock::stamp;
-use service::code::Code;
 use service::problem::Problem;
+use service::stored::{read_code, read_instant};
 use utoipa::ToSchema;
 
 use crate::details::Details;
@@ -111,11 +107,6 @@ pub(crate) struct Metadata {
     member_id: i64,
 }
 
-/// A stored value this version does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("the store holds `{0}`, which this version does not know")]
-struct Unreadable(String);
-
 impl PaymentDetail {
     /// Shows what is stored; 500 when it cannot be read.
     pub(crate) fn new(Stored { payment: row, cancels }: Stored) -> Result<Self, Problem> {
@@ -126,7 +117,7 @@ impl PaymentDetail {
             r#type: TYPE,
             country: COUNTRY,
             secret: None,
-            status: Status::by_code(&row.status).ok_or_else(|| unreadable(&row.status))?,
+            status: read_code(&row.status)?,
             details: serde_json::from_str(&row.details).map_err(Problem::internal)?,
             requested_at: read_instant(&row.requested_at)?,
             approved_at: row.approved_at.as_deref().map(read_instant).transpose()?,
@@ -172,12 +163,4 @@ impl CancelDetail {
             refund_id: row.refund_id,
         })
     }
-}
-
-fn read_instant(text: &str) -> Result<String, Problem> {
-    Timestamp::from_str(text).map(stamp).map_err(|_| unreadable(text))
-}
-
-fn unreadable(text: &str) -> Problem {
-    Problem::internal(Unreadable(text.to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Payments, and what the payment gateway announced, in the store.
 
 use jiff::Timestamp;
+use service::stored::instant;
 use sqlx::{AnyPool, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
@@ -116,7 +117,6 @@ pub(crate) async fn keep_event(
     .bind(Uuid::now_v7().to_string())
     .bind(event_type)
     .bind(body)
-    // A fixed number of digits, so that instants sort as text.
-    .bind(format!("{now:.3}"));
+    .bind(instant(now));
     kept.execute(pool).await.map(drop)
 }

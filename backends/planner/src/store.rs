@@ -8,18 +8,19 @@ mod plans;
 mod regions;
 mod travels;
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use service::clock::Clock;
 use service::database::Database;
+use service::stored::{self, instant, unreadable};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Row, Transaction};
 
 pub(crate) use self::regions::Replaced;
 pub(crate) use self::travels::{Filter, NewTravel, Position};
-use crate::period::{Period, parse_date};
+use crate::period::Period;
 use crate::refusal::Refusal;
 
 /// The store of this service; cheap to clone.
@@ -43,11 +44,6 @@ enum Kind {
     Region,
     Plan,
 }
-
-/// A stored value this version does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("the store holds `{0}`, which this version cannot read")]
-struct Unreadable(String);
 
 impl Store {
     pub(crate) fn new(database: Database, clock: Clock) -> Self {
@@ -138,54 +134,11 @@ impl Kind {
     }
 }
 
-fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
-}
-
 fn read_period(first: &str, last: &str) -> Result<Period, sqlx::Error> {
-    let days = parse_date(first).zip(parse_date(last));
-    let period = days.and_then(|(first, last)| Period::new(first, last));
+    let period = Period::new(stored::read(first)?, stored::read(last)?);
     period.ok_or_else(|| unreadable(format!("{first}..{last}")))
 }
 
-fn read<T>(
-    row: &AnyRow,
-    column: &str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<T, sqlx::Error> {
-    let text: String = row.try_get(column)?;
-    parse(&text).ok_or_else(|| unreadable(text))
-}
-
-fn unreadable(value: impl Display) -> sqlx::Error {
-    sqlx::Error::Decode(Unreadable(value.to_string()).into())
-}
-
-/// `($5, $6, $7)` for `first` 5 and `count` 3.
-fn placeholders(first: usize, count: usize) -> String {
-    let numbers: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
-    format!("({})", numbers.join(", "))
-}
-
-/// `($2, $3), ($4, $5)` for `first` 2, `width` 2 and `count` 2.
-fn rows(first: usize, width: usize, count: usize) -> String {
-    let rows: Vec<_> = (0..count).map(|row| placeholders(first + row * width, width)).collect();
-    rows.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_numbered() {
-        assert_eq!(placeholders(5, 3), "($5, $6, $7)");
-        assert_eq!(rows(2, 2, 2), "($2, $3), ($4, $5)");
-    }
-
-    #[test]
-    fn instants_have_milliseconds() {
-        let at = "2025-05-01T01:00:00Z".parse().unwrap();
-        assert_eq!(instant(at), "2025-05-01T01:00:00.000Z");
-    }
+fn read<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error> {
+    stored::read(&row.try_get::<String, _>(column)?)
 }

@@ -1,13 +1,9 @@
 //! Reservations as their owner sees them.
 
-use std::str::FromStr;
-
-use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
-use service::clock::stamp;
-use service::code::Code;
 use service::problem::Problem;
+use service::stored::{read, read_code, read_instant};
 use utoipa::ToSchema;
 
 use crate::status::{RefundStatus, Status};
@@ -92,11 +88,6 @@ pub(crate) struct PaymentSummary {
     approved_at: Option<String>,
 }
 
-/// A stored value this version does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("the store holds `{0}`, which this version does not know")]
-struct Unreadable(String);
-
 impl ReservationDetail {
     /// Shows what is stored; 500 when it cannot be read.
     pub(crate) fn new(row: Row) -> Result<Self, Problem> {
@@ -136,22 +127,6 @@ impl ReservationDetail {
     }
 }
 
-fn read<T: FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| unreadable(text))
-}
-
-fn read_code<T: Code>(text: &str) -> Result<T, Problem> {
-    T::by_code(text).ok_or_else(|| unreadable(text))
-}
-
-fn read_instant(text: &str) -> Result<String, Problem> {
-    read::<Timestamp>(text).map(stamp)
-}
-
-fn read_optional(text: Option<&str>) -> Result<Option<String>, Problem> {
+fn read_optional(text: Option<&str>) -> Result<Option<String>, sqlx::Error> {
     text.map(read_instant).transpose()
-}
-
-fn unreadable(text: &str) -> Problem {
-    Problem::internal(Unreadable(text.to_owned()))
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use service::code::Code;
 use service::cursor::Cursor;
+use service::stored::quoted;
 use sqlx::{AnyPool, AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 
@@ -95,7 +96,7 @@ pub(crate) async fn list(
     // Columns, codes and directions are constants; what a client sends is bound.
     let text = AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM reservations \
-         WHERE member_id = $1 AND check_in_date BETWEEN $2 AND $3 AND status IN ({}) \
+         WHERE member_id = $1 AND check_in_date BETWEEN $2 AND $3 AND status IN {} \
          AND ({column}, reservation_id) {follows} ($4, $5) \
          ORDER BY {column} {direction}, reservation_id {direction} LIMIT $6",
         quoted(statuses)
@@ -131,15 +132,10 @@ pub(crate) async fn count_open(pool: &AnyPool, member_id: i64) -> Result<i64, sq
     let open: Vec<_> = Status::ALL.iter().copied().filter(|status| status.is_open()).collect();
     // Only codes are composed.
     let text = AssertSqlSafe(format!(
-        "SELECT count(*) FROM reservations WHERE member_id = $1 AND status IN ({})",
+        "SELECT count(*) FROM reservations WHERE member_id = $1 AND status IN {}",
         quoted(&open)
     ));
     sqlx::query_scalar(text).bind(member_id).fetch_one(pool).await
-}
-
-fn quoted(statuses: &[Status]) -> String {
-    let codes = statuses.iter().map(|status| format!("'{}'", status.code()));
-    codes.collect::<Vec<_>>().join(", ")
 }
 
 impl Row {

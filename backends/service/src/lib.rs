@@ -16,6 +16,7 @@
 //! | [`peer`]       | calls to another service: time limits, retries, errors              |
 //! | [`cursor`]     | where the next page begins                                          |
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
+//! | [`stored`]     | values as they stand in a store                                     |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`telemetry`]  | logs                                                                |
 //! | `testing`      | a router called without a socket, real processes, proofs, databases |
@@ -40,6 +41,7 @@ pub mod proof;
 pub mod query;
 pub mod server;
 pub mod settings;
+pub mod stored;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use service::stored::{placeholders, rows};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Kind, Store, TravelKey, Writing, placeholders, read, rows};
+use super::{Kind, Store, TravelKey, Writing, read};
 use crate::itinerary::{Slot, moved, renumbered};
-use crate::period::{Period, parse_date};
+use crate::period::Period;
 use crate::plan::{Draft, Location, MOST_PLANS, Plan, Point};
 use crate::refusal::Refusal;
 
@@ -271,16 +272,15 @@ fn next_order(slots: &[Slot], day: Date) -> i64 {
 fn read_slot(row: &AnyRow) -> Result<Slot, sqlx::Error> {
     Ok(Slot {
         id: row.try_get("plan_id")?,
-        date: read(row, "plan_date", parse_date)?,
+        date: read(row, "plan_date")?,
         order: row.try_get("plan_order")?,
     })
 }
 
 fn read_plan(row: &AnyRow) -> Result<Plan, sqlx::Error> {
-    let number = |column| read(row, column, |text| text.parse().ok());
     let location = Location {
         name: row.try_get("location_name")?,
-        point: Point { longitude: number("longitude")?, latitude: number("latitude")? },
+        point: Point { longitude: read(row, "longitude")?, latitude: read(row, "latitude")? },
         category: row.try_get("location_category")?,
         address: row.try_get("location_address")?,
         road_address: row.try_get("location_road_address")?,
@@ -290,7 +290,7 @@ fn read_plan(row: &AnyRow) -> Result<Plan, sqlx::Error> {
         id: row.try_get("plan_id")?,
         travel_id: row.try_get("travel_id")?,
         location,
-        date: read(row, "plan_date", parse_date)?,
+        date: read(row, "plan_date")?,
         order: row.try_get("plan_order")?,
     })
 }

@@ -1,9 +1,10 @@
 //! The regions of a travel.
 
+use service::stored::rows;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Kind, Store, TravelKey, Writing, rows};
+use super::{Kind, Store, TravelKey, Writing};
 use crate::refusal::Refusal;
 use crate::travel::Region;
 

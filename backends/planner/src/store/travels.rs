@@ -1,12 +1,13 @@
 //! Travels: found, made, given other days, deleted.
 
 use jiff::civil::Date;
+use service::stored::instant;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use super::regions::{insert_regions, read_region};
-use super::{Kind, Store, TravelKey, Writing, instant, read, read_period};
+use super::{Kind, Store, TravelKey, Writing, read, read_period};
 use crate::period::Period;
 use crate::refusal::Refusal;
 use crate::travel::Travel;
@@ -201,7 +202,7 @@ impl Writing {
         .fetch_optional(self.connection())
         .await?;
         let Some(row) = outside else { return Ok(()) };
-        let day = read(&row, "plan_date", |text| text.parse().ok())?;
+        let day = read(&row, "plan_date")?;
         Err(Refusal::PlanOutOfRange { day, period })
     }
 }
@@ -237,8 +238,8 @@ fn read_travel(row: &AnyRow, id: i64) -> Result<Travel, sqlx::Error> {
         name: row.try_get("travel_name")?,
         period: period_of(row)?,
         regions: Vec::new(),
-        created_at: read(row, "created_at", |text| text.parse().ok())?,
-        updated_at: read(row, "updated_at", |text| text.parse().ok())?,
+        created_at: read(row, "created_at")?,
+        updated_at: read(row, "updated_at")?,
     })
 }
 
