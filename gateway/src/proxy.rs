@@ -86,11 +86,13 @@ impl ProxyHttp for Gateway {
         let is_upgrade = session.is_upgrade_req();
         context.upstream_started.get_or_insert(now);
         let silence = context.silence(now);
-        let Some(destination) = context.destination() else {
+        let Some((plan, destination)) = context.plan().zip(context.destination()) else {
             return Err(context.fail(Failure::Filter("the route has no upstream".to_owned())));
         };
         let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
-        if let Some(peer) = destination.peer(began_at, context.refused, silence, is_upgrade) {
+        let connect = plan.connect_timeout.duration();
+        let peer = destination.peer(began_at, context.refused, silence, connect, is_upgrade);
+        if let Some(peer) = peer {
             context.began_at = Some(began_at);
             return Ok(peer);
         }

@@ -13,7 +13,8 @@ use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{Exchange, ExchangeState, Failure, Route, Row};
 
 use crate::clock;
-use crate::snapshot::{Destination, Plan, Snapshot};
+use crate::snapshot::{Plan, Reach, Snapshot};
+use crate::upstream::Destination;
 
 /// What one request carries through the phases. Making one allocates nothing.
 #[derive(Debug)]
@@ -158,7 +159,10 @@ impl Context {
 
     /// Where the chosen route sends requests.
     pub fn destination(&self) -> Option<&Destination> {
-        self.plan()?.destination.as_deref()
+        match &self.plan()?.reach {
+            Reach::Direct(destination) => Some(destination),
+            Reach::Nowhere => None,
+        }
     }
 
     /// The trace id of the client's `traceparent` (W3C Trace Context).
@@ -174,7 +178,7 @@ impl Context {
         if self.arrival.is_stream {
             return self.snapshot.as_ref().map(|snapshot| snapshot.settings.timeouts.stream_idle);
         }
-        let whole = self.plan()?.response_timeout?;
+        let whole = self.plan()?.response_timeout?.duration();
         let spent = self.upstream_started.map_or(Duration::ZERO, |at| now.duration_since(at));
         // The framework treats zero as no limit.
         Some(whole.saturating_sub(spent).max(Duration::from_millis(1)))
@@ -186,7 +190,7 @@ impl Context {
             return false;
         }
         let Some(limit) = self.plan().and_then(|plan| plan.response_timeout) else { return false };
-        self.upstream_started.is_some_and(|at| clock::now().duration_since(at) > limit)
+        self.upstream_started.is_some_and(|at| clock::now().duration_since(at) > limit.duration())
     }
 
     /// The error for an upstream that had its time.
