@@ -473,12 +473,17 @@ fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Fa
     context.upstream_started.get_or_insert(now);
     context.attempt_started.get_or_insert(now);
     let silence = context.silence(now);
-    let Some(destination) = context.destination() else {
+    let Some((plan, destination)) = context.plan().zip(context.destination()) else {
         return Err(Failure::Filter("the route has no upstream".to_owned()));
     };
+    let connect_limit = plan.connect_timeout.duration();
+    let connect_limit =
+        context.time_left(now).map_or(connect_limit, |left| left.min(connect_limit));
     let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
     let is_upgrade = session.is_upgrade_req();
-    let Some(peer) = destination.peer(began_at, context.refused, silence, is_upgrade) else {
+    let Some(peer) =
+        destination.peer(began_at, context.refused, silence, connect_limit, is_upgrade)
+    else {
         return Err(Failure::UpstreamDns(destination.upstream.host().to_owned()));
     };
     context.began_at = Some(began_at);

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, header};
-use pingora_core::upstreams::peer::{ALPN, HttpPeer};
+use http::{HeaderName, header};
 use tollgate_filters::{
     JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme, TargetKind,
 };
@@ -19,7 +18,7 @@ use crate::reload::Environment;
 use crate::telemetry::access_log::JsonText;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
-use crate::upstream::{Prepared, UpgradeConnector, Upstream, Upstreams};
+use crate::upstream::{Destination, Prepared, Upstreams};
 
 /// What outlives a reload, lent to every snapshot.
 #[derive(Debug)]
@@ -64,11 +63,13 @@ pub struct Snapshot {
 /// How a route's requests reach their upstream and what is told of them. Fills one cache line.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where to, shared by the routes that go there in the same way; `None` for routes that have no
-    /// upstream of their own.
-    pub destination: Option<Arc<Destination>>,
-    /// How long to wait for the answer's head; `None` waits for ever.
-    pub response_timeout: Option<Duration>,
+    /// Where to.
+    pub reach: Reach,
+    /// How long to wait for the answer's head; `None` waits for ever, zero fails at once
+    /// (`global.md` 4.3).
+    pub response_timeout: Option<Millis>,
+    /// How long to wait for a connection, TLS included.
+    pub connect_timeout: Millis,
     /// The route's timer.
     pub timer: Arc<RouteTimer>,
     /// The route's id as the access log writes it.
@@ -80,7 +81,37 @@ pub struct Plan {
     pub tells_identity: bool,
 }
 
-const _: () = assert!(size_of::<Plan>() == 64);
+const _: () = assert!(size_of::<Plan>() <= 64);
+
+/// Where a route's requests go.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// The route has no upstream of its own: `forward:`, `no:` and the like.
+    Nowhere,
+    /// One upstream, shared by the routes that go there in the same way.
+    Direct(Arc<Destination>),
+}
+
+/// Whole milliseconds in half the room, 49 days at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Millis(u32);
+
+impl Millis {
+    /// Rounded up, as zero has a meaning of its own.
+    pub fn of(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX))
+    }
+
+    /// Whether it is no time at all.
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As it was, but for what was rounded.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0.into())
+    }
+}
 
 /// Metadata of a route that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,39 +119,6 @@ pub enum Broken {
     /// Anything but whole milliseconds.
     #[error("`connect-timeout` is not a whole number of milliseconds")]
     ConnectTimeout,
-}
-
-/// An upstream and how to connect to it.
-#[derive(Debug)]
-pub struct Destination {
-    /// The host and its addresses.
-    pub upstream: Arc<Upstream>,
-    /// What goes into `Host` unless the client's is preserved.
-    pub host: HeaderValue,
-    /// Connection settings, all but the address.
-    pub template: HttpPeer,
-    /// The same for requests that ask for another protocol.
-    pub upgrading: HttpPeer,
-    /// Whether only WebSocket handshakes are proxied (`ws:` and `wss:` routes).
-    pub needs_upgrade: bool,
-}
-
-impl Destination {
-    /// Where to connect, and how; see [`Upstream::address`].
-    pub fn peer(
-        &self,
-        began_at: usize,
-        refused: usize,
-        silence: Option<Duration>,
-        is_upgrade: bool,
-    ) -> Option<Box<HttpPeer>> {
-        let address = self.upstream.address(began_at, refused)?;
-        let template = if is_upgrade { &self.upgrading } else { &self.template };
-        let mut peer = Box::new(template.clone());
-        peer._address = address.into();
-        peer.options.read_timeout = silence;
-        Some(peer)
-    }
 }
 
 impl Snapshot {
@@ -183,19 +181,29 @@ impl Snapshot {
 struct Destinations<'a> {
     settings: &'a Settings,
     upstreams: Prepared,
-    known: HashMap<(Scheme, &'a str, u16, Duration), Arc<Destination>>,
+    known: HashMap<(Scheme, &'a str, u16), Arc<Destination>>,
 }
 
 impl<'a> Destinations<'a> {
-    fn of(&mut self, route: &'a Route, connect_timeout: Duration) -> Option<Arc<Destination>> {
-        let TargetKind::Upstream { scheme, host, port } = &route.target.kind else { return None };
-        let key = (*scheme, host.as_str(), *port, connect_timeout);
+    fn reach(&mut self, route: &'a Route) -> Reach {
+        match &route.target.kind {
+            TargetKind::Upstream { scheme, host, port } => {
+                self.direct(*scheme, host, *port).map_or(Reach::Nowhere, Reach::Direct)
+            }
+            TargetKind::LoadBalanced { .. }
+            | TargetKind::Forward { .. }
+            | TargetKind::Unrouted
+            | TargetKind::Fails(_) => Reach::Nowhere,
+        }
+    }
+
+    fn direct(&mut self, scheme: Scheme, host: &'a str, port: u16) -> Option<Arc<Destination>> {
+        let key = (scheme, host, port);
         if let Some(known) = self.known.get(&key) {
             return Some(Arc::clone(known));
         }
-        let upstream = Arc::clone(self.upstreams.get(&(host.clone(), *port))?);
-        let new = Destination::new(*scheme, upstream, *port, connect_timeout, self.settings);
-        let new = Arc::new(new);
+        let upstream = Arc::clone(self.upstreams.get(&(host.to_owned(), port))?);
+        let new = Arc::new(Destination::new(scheme, upstream, &self.settings.timeouts));
         self.known.insert(key, Arc::clone(&new));
         Some(new)
     }
@@ -208,64 +216,19 @@ impl Plan {
         settings: &Settings,
         metrics: &Metrics,
     ) -> Self {
-        let mut broken = None;
-        let connect_timeout = match connect_timeout(route) {
-            Ok(own) => own.unwrap_or(settings.http_client.connect_timeout),
-            Err(reason) => {
-                broken = Some(reason);
-                settings.http_client.connect_timeout
-            }
+        let (connect_timeout, broken) = match connect_timeout(route) {
+            Ok(own) => (own, None),
+            Err(reason) => (None, Some(reason)),
         };
+        let connect_timeout = connect_timeout.unwrap_or(settings.http_client.connect_timeout);
         Self {
-            destination: destinations.of(route, connect_timeout),
-            response_timeout: response_timeout(route, settings),
+            reach: destinations.reach(route),
+            response_timeout: response_timeout(route, settings).map(Millis::of),
+            connect_timeout: Millis::of(connect_timeout),
             timer: metrics.timer(&route.id, &route.target.text),
             log_id: JsonText::new(&route.id),
             broken,
             tells_identity: tells_identity(route),
-        }
-    }
-}
-
-impl Destination {
-    fn new(
-        scheme: Scheme,
-        upstream: Arc<Upstream>,
-        port: u16,
-        connect_timeout: Duration,
-        settings: &Settings,
-    ) -> Self {
-        let is_tls = matches!(scheme, Scheme::Https | Scheme::Wss);
-        let needs_upgrade = matches!(scheme, Scheme::Ws | Scheme::Wss);
-        let host = upstream.host();
-        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let host_text = match port {
-            80 | 443 => bracketed,
-            port => format!("{bracketed}:{port}"),
-        };
-        let placeholder = std::net::SocketAddr::from(([0, 0, 0, 0], port));
-        let sni = if is_tls { host.to_owned() } else { String::new() };
-        let mut peer = HttpPeer::new(placeholder, is_tls, sni);
-        peer.options.connection_timeout = Some(connect_timeout);
-        peer.options.total_connection_timeout = Some(connect_timeout);
-        peer.options.write_timeout = Some(settings.timeouts.write);
-        peer.options.idle_timeout = Some(settings.timeouts.upstream_idle);
-        peer.options.alpn = if is_tls { ALPN::H2H1 } else { ALPN::H1 };
-        peer.options.max_h2_streams = 100;
-        let mut upgrading = peer.clone();
-        upgrading.options.alpn = ALPN::H1;
-        // An upstream that refuses keeps its connection open, but who asks the next time connects.
-        upgrading.options.idle_timeout = Some(Duration::ZERO);
-        upgrading.options.custom_l4 = Some(Arc::new(UpgradeConnector));
-        // Connections that differ in more than their address must not be shared.
-        upgrading.group_key = 1;
-        Self {
-            host: HeaderValue::from_str(&host_text)
-                .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
-            upstream,
-            template: peer,
-            upgrading,
-            needs_upgrade,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where requests go: host names resolved off the request path, and connection settings prepared
 //! once.
 
+mod destination;
 mod upgrade;
 
 use std::collections::HashMap;
@@ -15,7 +16,9 @@ use arc_swap::ArcSwap;
 
 use crate::snapshot::Shared;
 
-pub(crate) use upgrade::UpgradeConnector;
+pub use destination::Destination;
+
+use upgrade::UpgradeConnector;
 
 /// A host and port with the addresses it has now. Outlives reloads: the same host and port is the
 /// same upstream.
@@ -63,6 +66,11 @@ impl Upstream {
     /// The host as written, without brackets.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn resolve(&self) -> Result<(), String> {

@@ -16,7 +16,8 @@ use super::around::{Ended, Entered};
 use super::outcome::late;
 use crate::answer::Outgoing;
 use crate::clock;
-use crate::snapshot::{Destination, Plan, Snapshot};
+use crate::snapshot::{Plan, Reach, Snapshot};
+use crate::upstream::Destination;
 
 /// What one request carries through the phases. Making one allocates nothing.
 #[derive(Debug)]
@@ -185,7 +186,10 @@ impl Context {
 
     /// Where the chosen route sends requests.
     pub fn destination(&self) -> Option<&Destination> {
-        self.plan()?.destination.as_deref()
+        match &self.plan()?.reach {
+            Reach::Direct(destination) => Some(destination),
+            Reach::Nowhere => None,
+        }
     }
 
     /// The trace id of the client's `traceparent` (W3C Trace Context).
@@ -222,7 +226,7 @@ impl Context {
         if self.arrival.is_stream {
             return None;
         }
-        Some(self.attempt_started? + self.plan()?.response_timeout?)
+        Some(self.attempt_started? + self.plan()?.response_timeout?.duration())
     }
 
     /// Forgets the attempt before: another one begins.

@@ -19,7 +19,7 @@ use super::guard;
 use crate::answer::{self, Outgoing};
 use crate::clock;
 use crate::config::TargetPolicy;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Millis, Snapshot};
 
 /// How often a request may be forwarded inside the gateway.
 const MAX_FORWARDS: usize = 8;
@@ -250,7 +250,7 @@ fn ready_for_upstream(session: &mut Session, context: &mut Context) -> Result<Pa
     if let Some(broken) = context.plan().and_then(|plan| plan.broken) {
         return Err(Failure::Filter(broken.to_string()));
     }
-    if context.plan().is_some_and(|plan| plan.response_timeout.is_some_and(|time| time.is_zero())) {
+    if context.plan().and_then(|plan| plan.response_timeout).is_some_and(Millis::is_zero) {
         return Err(Failure::UpstreamTimeout("the route's response timeout is 0".to_owned()));
     }
     let needs_upgrade = context.destination().is_some_and(|destination| destination.needs_upgrade);

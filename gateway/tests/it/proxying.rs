@@ -8,7 +8,7 @@ use std::thread;
 
 use tollgate::builder::RouteBuilder;
 use tollgate::config::Settings;
-use tollgate::snapshot::{Shared, Snapshot};
+use tollgate::snapshot::{Reach, Shared, Snapshot};
 use tollgate::telemetry::metrics::Metrics;
 
 use crate::support::{Gateway, Reply, Unreachable, Upstream, eventually};
@@ -28,7 +28,10 @@ fn g4_1_the_hosts_port_is_left_out_where_it_is_80_or_443() {
         let shared = Shared::new(Metrics::new().unwrap(), Arc::new(|_| None));
         let (snapshot, _) =
             Snapshot::new(routes.build().unwrap(), Settings::default(), &shared).unwrap();
-        let host = snapshot.table.row(0).unwrap().plan.destination.as_ref().unwrap().host.clone();
+        let Reach::Direct(destination) = &snapshot.table.row(0).unwrap().plan.reach else {
+            panic!("{uri} has no upstream");
+        };
+        let host = destination.host.clone();
         host.to_str().unwrap().to_owned()
     };
     for (uri, host) in [
