@@ -92,7 +92,7 @@ impl ProxyHttp for Gateway {
                     Ok(None) => {}
                     Ok(Some(outgoing)) => {
                         let status = outgoing.head.status.as_u16();
-                        context.outgoing = Some(outgoing);
+                        context.outgoing = Some(Box::new(outgoing));
                         return Err(Error::new(ErrorType::HTTPStatus(status)));
                     }
                     Err(failure) => return Err(context.fail(failure)),
@@ -309,7 +309,7 @@ impl ProxyHttp for Gateway {
             let error_code = outgoing.head.status.as_u16();
             session.set_keepalive(None);
             // A client that is gone gets no answer; the access log tells.
-            drop(self.respond(session, context, outgoing).await);
+            drop(self.respond(session, context, *outgoing).await);
             return FailToProxy { error_code, can_reuse_downstream: false };
         }
         let failure = context.failure.take().or_else(|| outcome::failure_of(error));

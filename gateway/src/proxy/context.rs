@@ -49,7 +49,7 @@ pub struct Context {
     /// What follows when an upstream would be asked again.
     pub next: Option<Ended>,
     /// What is sent in the place of an upstream's answer.
-    pub outgoing: Option<Outgoing>,
+    pub outgoing: Option<Box<Outgoing>>,
     /// When the attempt that is going on began.
     pub attempt_started: Option<Instant>,
     /// How many bytes of the body this attempt has sent.
