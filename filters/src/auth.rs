@@ -10,12 +10,14 @@
 //! A client holds an access token only. The secret that renews it stays in the session; an expired
 //! token is renewed on the way, and the new one comes back in a header of the same answer.
 
+mod answer_head;
 mod authenticator;
 mod bearer;
 mod expiring;
 mod in_process;
 mod keys;
 mod login;
+mod member_parameter;
 mod session;
 mod spoof;
 #[cfg(test)]

@@ -12,15 +12,17 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::answer_head::{asks_to_revoke, identity_of, write_token};
 use super::bearer::bearer;
 use super::in_process::Clock;
+use super::member_parameter::{check_parameter, has_pair};
 use super::session::{
     Beginning, LoginKey, Member, MemberStatus, Rotated, Rotation, Seen, SessionStore, StoreError,
     TokenKey,
 };
 use super::throttle::{Attempt, Attempts, ThrottleSettings, client};
-use super::token::{Token, TokenKeys, TokenSettings, member_id};
-use super::{Identity, Role, login, spoof};
+use super::token::{Token, TokenKeys, TokenSettings};
+use super::{Identity, login, spoof};
 use crate::path_pattern::PathPattern;
 use crate::{Exchange, Failure, Flow};
 
@@ -93,8 +95,8 @@ struct OpenLogin {
 /// A new token for the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
-    text: HeaderValue,
-    expires_at: i64,
+    pub(super) text: HeaderValue,
+    pub(super) expires_at: i64,
 }
 
 /// Checks, issues and renews tokens.
@@ -109,12 +111,6 @@ pub struct Authenticator {
 
 /// How long a member is remembered before the member service is asked again.
 const MEMBER_LIFE: Duration = Duration::from_mins(5);
-
-/// The query parameter that must not name another member.
-const MEMBER_ID: &str = "memberId";
-
-const ACCESS_TOKEN: &str = "Access-Token";
-const EXPIRES_AT: &str = "Access-Token-Expires-At";
 
 impl AuthState {
     /// Who the request comes from, once that is known.
@@ -185,6 +181,25 @@ impl Authenticator {
             }
         }
         Ok(false)
+    }
+
+    /// Whether it is known who sent a request, so that [`Authenticator::authenticate`] has nothing
+    /// to do.
+    pub(crate) fn is_settled(exchange: &mut Exchange<'_>) -> bool {
+        exchange
+            .auth_state_if_any()
+            .is_some_and(|state| !state.is_login && state.identity.is_some())
+    }
+
+    /// Whether a login goes on, or an answer says something to the gateway alone; if not,
+    /// [`Authenticator::answered`] has nothing to do.
+    pub(crate) fn has_answer(exchange: &mut Exchange<'_>, head: &ResponseHeader) -> bool {
+        Self::is_told(head) || exchange.auth_state_if_any().is_some_and(|state| state.is_login)
+    }
+
+    /// Whether somebody has logged in with this request, so that a token is to be issued.
+    pub(crate) fn has_logged_in(exchange: &mut Exchange<'_>) -> bool {
+        exchange.auth_state_if_any().is_some_and(|state| state.logged_in.is_some())
     }
 
     /// Finds out who sent a request, and renews a token that has expired. Does nothing when that
@@ -529,82 +544,4 @@ fn key_of(token: &Token) -> TokenKey {
 
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn asks_to_revoke(head: &ResponseHeader) -> bool {
-    head.headers.get_all("x-auth-revoke").iter().any(|value| value == "member")
-}
-
-/// Who logged in, as the member service tells in headers for the gateway alone.
-fn identity_of(head: &ResponseHeader) -> Option<Identity> {
-    let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let member_id = member_id(text("x-auth-member-id")?)?;
-    let role = Role::parse(text("x-auth-member-role")?)?;
-    Some(Identity { member_id, role })
-}
-
-/// A `memberId` in the query must be the member's own; one that is asked for is written.
-fn check_parameter(
-    exchange: &mut Exchange<'_>,
-    member_id: i64,
-    parameter: Option<&str>,
-) -> Result<(), Failure> {
-    let own = member_id.to_string();
-    let name = parameter.unwrap_or(MEMBER_ID);
-    let query = exchange.query().unwrap_or_default().to_owned();
-    let mut kept: Vec<&str> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let is_named = is_decoded(key, name);
-        if (is_named || is_decoded(key, MEMBER_ID)) && !is_decoded(value, &own) {
-            return Err(Failure::MemberMismatch);
-        }
-        if !is_named {
-            kept.push(pair);
-        }
-    }
-    if parameter.is_none() {
-        return Ok(());
-    }
-    let pair = format!("{name}={own}");
-    kept.push(&pair);
-    exchange.set_query(Some(&kept.join("&")))
-}
-
-fn has_pair(query: Option<&str>, name: &str, value: &str) -> bool {
-    query.unwrap_or_default().split('&').any(|pair| {
-        let (key, written) = pair.split_once('=').unwrap_or((pair, ""));
-        is_decoded(key, name) && is_decoded(written, value)
-    })
-}
-
-fn is_decoded(raw: &str, text: &str) -> bool {
-    percent_encoding::percent_decode_str(raw).eq(text.bytes())
-}
-
-/// `None` when the head is full.
-fn write_token(issued: &IssuedToken, echo: bool, head: &mut ResponseHeader) -> Option<()> {
-    head.insert_header(ACCESS_TOKEN, issued.text.clone()).ok()?;
-    let millis = issued.expires_at.saturating_mul(1000);
-    head.insert_header(EXPIRES_AT, HeaderValue::from(millis)).ok()?;
-    head.insert_header(header::CACHE_CONTROL, "no-store").ok()?;
-    if !lists(head, "vary", "authorization") {
-        head.append_header(header::VARY, "Authorization").ok()?;
-    }
-    for name in [ACCESS_TOKEN, EXPIRES_AT] {
-        if !lists(head, "access-control-expose-headers", name) {
-            head.append_header(header::ACCESS_CONTROL_EXPOSE_HEADERS, name).ok()?;
-        }
-    }
-    if echo {
-        let text = issued.text.to_str().ok()?;
-        head.insert_header(header::AUTHORIZATION, format!("Bearer {text}")).ok()?;
-    }
-    Some(())
-}
-
-/// Whether a header that is a list names `member`, or everything.
-fn lists(head: &ResponseHeader, name: &str, member: &str) -> bool {
-    let lines = head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(member))
 }

@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::{Filter, Hook};
 use crate::arguments::{FromArguments, Shortcut, UnitSettings};
+use crate::auth::Authenticator;
 use crate::{Exchange, Invalid};
 
 /// Looks at what the member service says to the gateway.
@@ -44,6 +45,9 @@ impl Filter for MemberResponseFilter {
         exchange: &'a mut Exchange<'_>,
         head: &'a mut ResponseHeader,
     ) -> Hook<'a, ()> {
+        if !Authenticator::has_answer(exchange, head) {
+            return Hook::Ready(Ok(()));
+        }
         Hook::Wait(Box::pin(async { exchange.authenticator()?.answered(exchange, head).await }))
     }
 

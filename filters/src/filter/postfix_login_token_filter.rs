@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{Filter, Hook};
 use crate::arguments::{FromArguments, Shortcut, UnitSettings};
+use crate::auth::Authenticator;
 use crate::{Exchange, Invalid};
 
 /// Puts a new token on the answer.
@@ -42,6 +43,9 @@ impl Filter for PostfixLoginTokenFilter {
         exchange: &'a mut Exchange<'_>,
         _: &'a mut ResponseHeader,
     ) -> Hook<'a, ()> {
+        if !Authenticator::has_logged_in(exchange) {
+            return Hook::Ready(Ok(()));
+        }
         Hook::Wait(Box::pin(async { exchange.authenticator()?.issue_on_login(exchange).await }))
     }
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::{Filter, Flow, Hook};
 use crate::arguments::{FromArguments, Shortcut, UnitSettings};
+use crate::auth::Authenticator;
 use crate::{Exchange, Invalid};
 
 /// Demands a token.
@@ -34,6 +35,9 @@ impl FromArguments for PrefixLoginTokenFilter {
 
 impl Filter for PrefixLoginTokenFilter {
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
+        if Authenticator::is_settled(exchange) {
+            return Hook::Ready(Ok(Flow::Continue));
+        }
         Hook::Wait(Box::pin(async {
             exchange.authenticator()?.check_token(exchange).await?;
             Ok(Flow::Continue)
