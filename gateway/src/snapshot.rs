@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, header};
+use serde::de::IgnoredAny;
 use tollgate_filters::{
-    JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme, TargetKind,
+    Answer, HeaderField, JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme,
+    TargetKind, header_value,
 };
 
 use crate::auth::{AuthError, AuthInUse, AuthParts};
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{LocalAnswer, Settings};
 use crate::proxy::forwarding::Forwarding;
 use crate::reload::Environment;
 use crate::telemetry::access_log::JsonText;
@@ -54,6 +57,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Login tokens; `None` if there are none.
     pub auth: Option<Arc<AuthInUse>>,
+    /// Local answers by their paths.
+    pub answers: HashMap<String, Answer>,
     /// Which forwarding headers are written.
     pub forwarding: Forwarding,
     /// Headers dropped from requests and answers beside those the proxy drops.
@@ -173,8 +178,30 @@ impl Snapshot {
                 !matches!(*name, header::TRANSFER_ENCODING | header::CONNECTION | header::UPGRADE)
             })
             .collect();
-        Ok((Self { table, settings, auth, forwarding, hop_by_hop }, warnings))
+        let answers = settings.answers.iter();
+        let answers = answers.map(|(path, local)| (path.clone(), local_answer(local))).collect();
+        Ok((Self { table, settings, auth, answers, forwarding, hop_by_hop }, warnings))
     }
+}
+
+/// A local answer, ready to be sent. Its headers were checked when it was read.
+fn local_answer(local: &LocalAnswer) -> Answer {
+    let mut answer = Answer::new(local.status);
+    answer.body = Bytes::from(local.body.clone());
+    let has_type = local.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let is_json = || serde_json::from_str::<IgnoredAny>(&local.body).is_ok();
+    let own = local.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let fitting = match (has_type || local.body.is_empty(), is_json()) {
+        (true, _) => None,
+        (false, true) => Some(("Content-Type", "application/json")),
+        (false, false) => Some(("Content-Type", "text/plain;charset=UTF-8")),
+    };
+    for (name, value) in fitting.into_iter().chain(own) {
+        if let (Ok(name), Ok(value)) = (HeaderField::new(name), header_value(value)) {
+            answer.headers.push((name, value));
+        }
+    }
+    answer
 }
 
 /// The destinations of a snapshot, made when they are first asked for.

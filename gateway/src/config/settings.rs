@@ -1,5 +1,6 @@
 //! Everything a file says besides routes.
 
+mod answers;
 mod auth;
 mod read;
 
@@ -8,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use answers::{LocalAnswer, LocalAnswers};
 pub(super) use auth::spring_redis;
 pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
@@ -53,6 +55,8 @@ pub struct Settings {
     pub stores: Vec<Store>,
     /// `auth`: login tokens. `None`, the default: no authentication.
     pub auth: Option<Auth>,
+    /// `answers`: local answers by their paths, seen only by `forward:`. Default none.
+    pub answers: LocalAnswers,
     /// What units are told.
     pub units: Units,
 }
@@ -250,6 +254,7 @@ impl Default for Settings {
             load_balancer_use_404: false,
             stores: Vec::new(),
             auth: None,
+            answers: LocalAnswers::new(),
             units: Units::default(),
         }
     }

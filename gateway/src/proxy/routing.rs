@@ -115,6 +115,9 @@ impl Gateway {
         snapshot: &Snapshot,
         step: Step,
     ) -> Result<Passed, Failure> {
+        if let Some(answer) = local_answer(session, context, snapshot, step) {
+            return from_filter(answer, context).map(|outgoing| Passed::Answer(Box::new(outgoing)));
+        }
         let (route, place) = match step {
             Step::Choose => (choose(snapshot, session.req_header(), context)?, None),
             Step::Filters(place) => {
@@ -159,6 +162,22 @@ impl Gateway {
             TargetKind::Fails(reason) => Err(Failure::Filter(reason.clone())),
         }
     }
+}
+
+/// What the file itself answers to a request that was forwarded; only the gateway can send one
+/// there.
+fn local_answer(
+    session: &mut Session,
+    context: &mut Context,
+    snapshot: &Snapshot,
+    step: Step,
+) -> Option<Answer> {
+    if context.pass == 0 || !matches!(step, Step::Choose) {
+        return None;
+    }
+    let answer = snapshot.answers.get(session.req_header().uri.path())?.clone();
+    context.settle(session.req_header_mut());
+    Some(answer)
 }
 
 /// Waits before another attempt, as long as what is around has time; if that ends before, what

@@ -133,3 +133,31 @@ fn g2_a_filter_that_makes_a_path_with_dot_segments_fails() {
     assert!(upstream.seen().is_empty());
     assert_eq!(gateway.send("GET /other").status, 200);
 }
+
+const LOCAL: &str = "answers:\n  /here: { status: 503, headers: { Retry-After: \"5\" }, body: '{\"message\":\"later\"}' }\n  \
+                     /text: { body: plain }\n\
+                     routes:\n\
+                     - { id: away, uri: 'forward:/here', predicates: [Path=/away], filters: [\"AddResponseHeader=X-Own, 1\"] }\n\
+                     - { id: text, uri: 'forward:/text', predicates: [Path=/say] }\n\
+                     - { id: here, uri: 'no://op', predicates: [Path=/here], filters: [SetStatus=204] }\n";
+
+#[test]
+fn a_forward_finds_a_local_answer_before_any_route() {
+    let gateway = Gateway::start(LOCAL);
+    let answer = gateway.send("GET /away");
+    assert_eq!((answer.status, answer.text().as_str()), (503, "{\"message\":\"later\"}"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("x-own"), None);
+    assert_eq!(gateway.log_of("/away")["route"], "away");
+    let answer = gateway.send("GET /say");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "plain"));
+    assert_eq!(answer.header("content-type"), Some("text/plain;charset=UTF-8"));
+    let head = gateway.send("HEAD /away");
+    assert_eq!((head.status, head.header("content-length")), (503, Some("19")));
+}
+
+#[test]
+fn a_client_does_not_reach_a_local_answer_by_its_path() {
+    assert_eq!(Gateway::start(LOCAL).send("GET /here").status, 204);
+}

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use tollgate_filters::java_regex::JavaPattern;
 use tollgate_filters::{Invalid, filter, predicate};
 
-use super::auth;
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
+use super::{answers, auth};
 use crate::config::context::Value;
 use crate::config::names::kebab;
 use crate::config::reader::{Item, Section};
@@ -62,6 +62,7 @@ pub(in crate::config) fn own(section: &Section<'_, '_>, settings: &mut Settings)
         log.finish();
     }
     auth::read(section, settings);
+    answers::read(section, settings);
 }
 
 fn listeners(section: &Section<'_, '_>, items: &[Item<'_>]) -> Vec<Listener> {
