@@ -8,7 +8,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 use pingora_http::RequestHeader;
 
 use crate::auth::{AuthState, Authenticator};
-use crate::{Failure, HeaderField, Variables};
+use crate::{BodyLimit, Failure, HeaderField, Variables};
 
 /// How a filter asked the message to be framed upstream.
 ///
@@ -65,8 +65,8 @@ pub struct ExchangeState {
     pub auth: Option<Box<AuthState>>,
     /// Header lines that the answer will have, whoever makes it: the pending response.
     pub pending: Vec<(HeaderField, HeaderValue)>,
-    /// The most bytes the request body may have (`RequestSize`).
-    pub body_limit: Option<u64>,
+    /// How long the request body may be.
+    pub body_limit: Option<BodyLimit>,
     /// Why a circuit breaker gave the request to its fallback.
     pub cause: Option<Box<Failure>>,
     /// Whether the request can be sent upstream once more: its body, as far as it was read, is
@@ -104,7 +104,7 @@ pub struct Kept {
     prefixed: bool,
     original_targets: usize,
     pending: usize,
-    body_limit: Option<u64>,
+    body_limit: Option<BodyLimit>,
 }
 
 impl ExchangeState {
@@ -116,7 +116,7 @@ impl ExchangeState {
             prefixed: self.prefixed,
             original_targets: self.original_targets.len(),
             pending: self.pending.len(),
-            body_limit: self.body_limit,
+            body_limit: self.body_limit.clone(),
         }
     }
 
@@ -127,7 +127,7 @@ impl ExchangeState {
         self.prefixed = kept.prefixed;
         self.original_targets.truncate(kept.original_targets);
         self.pending.truncate(kept.pending);
-        self.body_limit = kept.body_limit;
+        self.body_limit.clone_from(&kept.body_limit);
     }
 }
 

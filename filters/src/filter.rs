@@ -17,6 +17,7 @@ mod redirect_to;
 mod remove_request_header;
 mod remove_request_parameter;
 mod remove_response_header;
+mod request_size;
 mod rewrite_path;
 mod save_session;
 mod set_path;
@@ -79,6 +80,7 @@ filters! {
     remove_request_header::RemoveRequestHeader,
     remove_request_parameter::RemoveRequestParameter,
     remove_response_header::RemoveResponseHeader,
+    request_size::RequestSize,
     rewrite_path::RewritePath,
     save_session::SaveSession,
     set_path::SetPath,
@@ -285,6 +287,7 @@ mod tests {
         ("RemoveRequestHeader", include_str!("filter/remove_request_header.rs")),
         ("RemoveRequestParameter", include_str!("filter/remove_request_parameter.rs")),
         ("RemoveResponseHeader", include_str!("filter/remove_response_header.rs")),
+        ("RequestSize", include_str!("filter/request_size.rs")),
         ("RewritePath", include_str!("filter/rewrite_path.rs")),
         ("SaveSession", include_str!("filter/save_session.rs")),
         ("SetPath", include_str!("filter/set_path.rs")),

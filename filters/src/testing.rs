@@ -74,13 +74,17 @@ pub(crate) fn check_request(shortcut: &str, request: &str, upstream: &str) {
 /// Sends a request through one filter and compares the answer it makes: status and header lines.
 #[track_caller]
 pub(crate) fn check_answer(shortcut: &str, request: &str, client: &str) {
-    let (flow, ..) = run(shortcut, request);
-    let Ok(Flow::Respond(answer)) = flow else { panic!("{shortcut}: {flow:?}") };
+    let (flow, _, state) = run(shortcut, request);
+    let (status, lines) = match flow {
+        Ok(Flow::Respond(answer)) => (answer.status, answer.headers),
+        Ok(Flow::Refuse(failure)) => (failure.status(), Vec::new()),
+        other => panic!("{shortcut}: {other:?}"),
+    };
     let mut headers = HeaderMap::new();
-    for (field, value) in answer.headers {
+    for (field, value) in lines.into_iter().chain(state.pending) {
         headers.append(field.name().clone(), value);
     }
-    check_lines(shortcut, client, &answer.status.to_string(), &headers);
+    check_lines(shortcut, client, &status.to_string(), &headers);
 }
 
 /// Sends `GET /` through one filter, then the upstream's answer (status, header lines below) back

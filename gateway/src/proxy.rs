@@ -249,9 +249,8 @@ impl ProxyHttp for Gateway {
         if session.as_mut().is_body_empty() {
             return Ok(());
         }
-        context.body_bytes += chunk.as_ref().map_or(0, Bytes::len);
-        if context.is_body_too_large() {
-            return Err(context.fail(Failure::RequestTooLarge));
+        if let Err(failure) = context.count_body(chunk.as_ref().map_or(0, Bytes::len)) {
+            return Err(context.fail(failure));
         }
         // Each chunk restarts Pingora's read timeout, so a dripped upload needs this check.
         let now = clock::now();

@@ -35,7 +35,6 @@ const LATER: &[&str] = &[
     "filter.request-header-size",
     "filter.request-header-to-request-uri",
     "filter.request-rate-limiter",
-    "filter.request-size",
     "filter.retry",
     "filter.rewrite-location-response-header",
     "filter.rewrite-request-parameter",

@@ -53,7 +53,7 @@ pub struct Context {
     /// When the attempt that is going on began.
     pub attempt_started: Option<Instant>,
     /// How many bytes of the body this attempt has sent.
-    pub body_bytes: usize,
+    pub body_bytes: u64,
     /// Whether the client has less time than usual for the rest of its body.
     pub is_upload_bounded: bool,
     /// How often an upstream was tried.
@@ -215,10 +215,17 @@ impl Context {
         Some(left.max(Duration::from_millis(1)))
     }
 
-    /// Whether the body is longer than the route takes.
-    pub fn is_body_too_large(&self) -> bool {
-        let sent = u64::try_from(self.body_bytes).unwrap_or(u64::MAX);
-        self.state.body_limit.is_some_and(|limit| sent > limit)
+    /// Counts a part of the body.
+    ///
+    /// # Errors
+    ///
+    /// The body is longer than the route takes.
+    pub fn count_body(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.body_bytes = self.body_bytes.saturating_add(bytes.try_into().unwrap_or(u64::MAX));
+        match self.state.body_limit.take_if(|limit| self.body_bytes > limit.most()) {
+            Some(limit) => Err(limit.refuse(&mut self.state, self.body_bytes)),
+            None => Ok(()),
+        }
     }
 
     /// When the upstream's own time for the head of its answer is over.

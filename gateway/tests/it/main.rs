@@ -16,6 +16,7 @@ mod http2_clients;
 mod metrics;
 mod pipeline;
 mod proxying;
+mod request_size;
 mod routes_in_code;
 mod routes_in_file;
 mod targets;
