@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::breaker::Resilience;
 use crate::invalid::nearest;
 use crate::{Invalid, Severity, SharedHeaders, Span};
 
@@ -169,11 +170,15 @@ pub struct UnitSettings<'a> {
     pub original_status_header: Option<&'a str>,
     /// Whether there are rules for login tokens (`auth`). Default true.
     pub has_auth: bool,
+    /// `resilience4j`: what circuit breakers go by. Default: everything by default.
+    pub resilience: &'a Resilience,
     /// The header names and values that units of the file share.
     pub shared_headers: SharedHeaders,
     /// Problems that do not stop the file from being served.
     pub warnings: Vec<(Severity, Invalid)>,
 }
+
+static NO_RESILIENCE: Resilience = Resilience::none();
 
 impl<'a> UnitSettings<'a> {
     /// Settings of a native file for the route `route_id`.
@@ -187,6 +192,7 @@ impl<'a> UnitSettings<'a> {
             base_path: "",
             original_status_header: None,
             has_auth: true,
+            resilience: &NO_RESILIENCE,
             shared_headers: SharedHeaders::default(),
             warnings: Vec::new(),
         }

@@ -37,6 +37,7 @@ mod variables;
 mod weights;
 
 pub mod auth;
+pub mod breaker;
 pub mod filter;
 pub mod host_pattern;
 pub mod java_regex;

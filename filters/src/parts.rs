@@ -4,6 +4,8 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::breaker::Breakers;
+
 /// Gives the time, which only goes forward.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
@@ -16,6 +18,8 @@ pub struct Parts {
     pub clock: MonotonicClock,
     /// Random numbers in [0, 1).
     pub random: fn() -> f64,
+    /// Circuit breakers and bulkheads by name.
+    pub breakers: Arc<Breakers>,
 }
 
 impl Debug for Parts {
