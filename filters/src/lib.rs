@@ -38,6 +38,7 @@ mod weights;
 
 pub mod auth;
 pub mod breaker;
+pub mod exception;
 pub mod filter;
 pub mod host_pattern;
 pub mod java_regex;
