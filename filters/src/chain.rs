@@ -90,9 +90,11 @@ impl Chain {
             };
             match flow {
                 Flow::Continue => *place += 1,
-                Flow::Respond(_) | Flow::Refuse(_) | Flow::ReadBody { .. } | Flow::Around(_) => {
-                    return Ok(flow);
-                }
+                Flow::Respond(_)
+                | Flow::Refuse(_)
+                | Flow::ReadBody { .. }
+                | Flow::Around(_)
+                | Flow::Forward { .. } => return Ok(flow),
             }
         }
         Ok(Flow::Continue)

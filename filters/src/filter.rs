@@ -6,6 +6,8 @@
 mod add_request_header;
 mod add_request_parameter;
 mod add_response_header;
+mod circuit_breaker;
+mod fallback_headers;
 mod logout;
 mod member_parameter_filter;
 mod member_response_filter;
@@ -69,6 +71,8 @@ filters! {
     add_request_header::AddRequestHeader,
     add_request_parameter::AddRequestParameter,
     add_response_header::AddResponseHeader,
+    circuit_breaker::CircuitBreaker,
+    fallback_headers::FallbackHeaders,
     logout::Logout,
     member_parameter_filter::MemberParameterFilter,
     member_response_filter::MemberResponseFilter,
@@ -199,6 +203,16 @@ pub enum Flow {
     Refuse(Box<Failure>),
     /// Go on, and ask this when what is behind the filter has ended.
     Around(Box<dyn Around>),
+    /// The request goes through the route table again under another path, and nothing behind the
+    /// filter runs. This hears how that ended.
+    Forward {
+        /// The path; the query stays.
+        path: String,
+        /// What to tell those that look for the cause.
+        cause: Box<Failure>,
+        /// Hears how that ended.
+        call: Box<dyn Around>,
+    },
     /// Read the request body, of so many bytes at most, and ask the same filter again. It finds the
     /// body in [`crate::ExchangeState::body`]; 64 KiB is the most that can be read.
     ReadBody {
@@ -276,6 +290,7 @@ mod tests {
         ("AddRequestHeader", include_str!("filter/add_request_header.rs")),
         ("AddRequestParameter", include_str!("filter/add_request_parameter.rs")),
         ("AddResponseHeader", include_str!("filter/add_response_header.rs")),
+        ("FallbackHeaders", include_str!("filter/fallback_headers.rs")),
         ("Logout", include_str!("filter/logout.rs")),
         ("MemberParameterFilter", include_str!("filter/member_parameter_filter.rs")),
         ("MemberResponseFilter", include_str!("filter/member_response_filter.rs")),
@@ -297,13 +312,16 @@ mod tests {
         ("StripPrefix", include_str!("filter/strip_prefix.rs")),
     ];
 
+    /// What these do shows only over an attempt and what follows it.
+    const WITHOUT_TABLE: &[&str] = &["CircuitBreaker"];
+
     #[test]
     fn every_header_table_tells_the_truth() {
         for (name, source) in SOURCES {
             assert!(ALL.iter().any(|definition| definition.name == *name), "{name} is not listed");
             check_filter_table(source);
         }
-        assert_eq!(SOURCES.len(), ALL.len());
+        assert_eq!(SOURCES.len() + WITHOUT_TABLE.len(), ALL.len());
     }
 
     #[test]

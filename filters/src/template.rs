@@ -145,6 +145,63 @@ impl PathTemplate {
     }
 }
 
+/// The path that a request is forwarded to inside the gateway. What is captured goes in decoded, and
+/// an escape that is written here is one more time escaped.
+#[derive(Debug)]
+pub(crate) struct ForwardTemplate {
+    text: Box<str>,
+    parts: Parts,
+}
+
+impl ForwardTemplate {
+    /// Takes a URI apart, of which only the path counts.
+    ///
+    /// # Errors
+    ///
+    /// A scheme with nothing behind it, a host that is none.
+    pub(crate) fn new(field: &'static str, text: &str) -> Result<Self, Invalid> {
+        let behind = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+        if text.trim().is_empty() || behind.is_some_and(|(_, rest)| rest.is_empty()) {
+            return Err(Invalid::argument(field, format!("`{text}` is not a URI"))
+                .with_help("write `forward:/path`"));
+        }
+        let path = path_of(text).map_err(|problem| Invalid::argument(field, problem))?;
+        let parts = Parts::of(path, |literal| literal.replace('%', "%25"));
+        Ok(Self { text: text.into(), parts })
+    }
+
+    /// The URI as written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Refuses, or warns of, a path that does not begin with `/` and variables that no predicate of
+    /// the route captures.
+    pub(crate) fn check(
+        &self,
+        field: &'static str,
+        settings: &mut UnitSettings<'_>,
+    ) -> Result<(), Invalid> {
+        let is_rooted = match self.parts.0.first() {
+            Some(Part::Literal(literal)) => literal.starts_with('/'),
+            Some(Part::Variable(_)) => true,
+            None => false,
+        };
+        if !is_rooted {
+            let problem = format!("the path of `{}` does not begin with `/`", self.text);
+            let problem = Invalid::argument(field, problem).with_help("write `forward:/path`");
+            settings.refuse_or_warn(problem.per_request())?;
+        }
+        self.parts.check(field, settings)
+    }
+
+    /// The path.
+    pub(crate) fn expand(&self, variables: &Variables) -> Result<String, Failure> {
+        let path = self.parts.expand(variables, |value, out| out.push_str(value))?;
+        Ok(collapse_slashes(&path))
+    }
+}
+
 #[derive(Debug)]
 enum Part {
     Literal(Box<str>),

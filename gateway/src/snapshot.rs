@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, header};
 use serde::de::IgnoredAny;
+use tollgate_filters::breaker::Breakers;
 use tollgate_filters::{
-    Answer, HeaderField, JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme,
-    TargetKind, header_value,
+    Answer, HeaderField, JavaPattern, MetadataValue, MonotonicClock, Parts, Route, RouteTable, Row,
+    Scheme, TargetKind, header_value,
 };
 
 use crate::auth::{AuthError, AuthInUse, AuthParts};
@@ -36,6 +37,12 @@ pub struct Shared {
     pub parts: Parts,
 }
 
+fn parts() -> Parts {
+    let clock: MonotonicClock = Arc::new(clock::now);
+    let breakers = Arc::new(Breakers::new(Arc::clone(&clock), fastrand::f64));
+    Parts { clock, random: fastrand::f64, breakers }
+}
+
 impl Shared {
     /// Nothing yet but where to count, and where secrets come from.
     pub fn new(metrics: Metrics, environment: Environment) -> Self {
@@ -43,7 +50,7 @@ impl Shared {
             metrics,
             upstreams: Upstreams::default(),
             auth: AuthParts::new(environment),
-            parts: Parts { clock: Arc::new(clock::now), random: fastrand::f64 },
+            parts: parts(),
         }
     }
 }

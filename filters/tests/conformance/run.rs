@@ -248,7 +248,9 @@ fn check_exchange(case: &Case, units: &Units, request: &str) -> Outcome {
             add_pending(&state, &mut head);
             head
         }
-        (Ok(Flow::Around(_)), _) => return Err("stays around".to_owned()),
+        (Ok(Flow::Around(_) | Flow::Forward { .. }), _) => {
+            return Err("stays around".to_owned());
+        }
         (Ok(Flow::ReadBody { .. }), _) => return Err("asks for the body".to_owned()),
         (Ok(Flow::Continue), _) => {
             case.upstream.as_ref().map_or(Ok(()), |expected| check_request(expected, &head))?;

@@ -34,6 +34,16 @@ enum Passed {
     On(Ended),
 }
 
+/// What the filters of a route led to.
+enum Filtered {
+    /// None of them had something against the request.
+    Through,
+    /// One answered.
+    Answer(Answer),
+    /// One sends the request elsewhere.
+    On(Next),
+}
+
 impl Gateway {
     /// Checks a request, chooses a route and runs its filters. `None` means that the request goes to
     /// the upstream of the chosen route.
@@ -133,8 +143,13 @@ impl Gateway {
         {
             Exchange::new(session.req_header_mut(), &mut context.state).set_path(path)?;
         }
-        if let Some(answer) = filters(session, context, snapshot, route, place).await? {
-            return from_filter(answer, context).map(|outgoing| Passed::Answer(Box::new(outgoing)));
+        match filters(session, context, snapshot, route, place).await? {
+            Filtered::Through => {}
+            Filtered::On(next) => return Ok(Passed::On(Ended::Next(next))),
+            Filtered::Answer(answer) => {
+                let outgoing = from_filter(answer, context)?;
+                return Ok(Passed::Answer(Box::new(outgoing)));
+            }
         }
         if self.target_policy == TargetPolicy::Strict {
             guard::check_dots(session.req_header().uri.path().as_bytes()).map_err(|_| {
@@ -225,7 +240,7 @@ async fn filters(
     snapshot: &Snapshot,
     route: &Route,
     place: Option<usize>,
-) -> Result<Option<Answer>, Failure> {
+) -> Result<Filtered, Failure> {
     let authenticator = authenticator(Some(snapshot));
     if let (Some(authenticator), None) = (authenticator, place) {
         let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state);
@@ -237,10 +252,10 @@ async fn filters(
         let mut exchange = Exchange::new(session.req_header_mut(), &mut context.state)
             .with_authenticator(authenticator);
         match route.chain.on_request(&mut place, &mut exchange).await? {
-            Flow::Continue => return Ok(None),
+            Flow::Continue => return Ok(Filtered::Through),
             Flow::Respond(answer) => {
                 context.settle(session.req_header_mut());
-                return Ok(Some(*answer));
+                return Ok(Filtered::Answer(*answer));
             }
             Flow::Refuse(failure) => {
                 context.settle(session.req_header_mut());
@@ -251,6 +266,11 @@ async fn filters(
                     route.chain.goes_on_behind(place) || context.destination().is_none();
                 context.enter(session.req_header(), place, call, is_followed);
                 place += 1;
+            }
+            Flow::Forward { path, cause, call } => {
+                context.enter(session.req_header(), place, call, false);
+                let next = context.forward(session.req_header_mut(), &path, *cause)?;
+                return Ok(Filtered::On(next));
             }
             Flow::ReadBody { .. } if context.state.body.is_some() => {
                 return Err(Failure::Filter("a filter asks twice for the body".to_owned()));
