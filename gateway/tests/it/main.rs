@@ -5,6 +5,7 @@
 mod support;
 
 mod admin;
+mod circuit_breaker;
 mod connections;
 mod deviations;
 mod failures;
@@ -20,5 +21,6 @@ mod request_size;
 mod routes_in_code;
 mod routes_in_file;
 mod targets;
+mod time_limits;
 mod timeouts;
 mod websocket;
