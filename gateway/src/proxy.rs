@@ -2,6 +2,7 @@
 
 pub mod around;
 mod body;
+mod client_address;
 pub mod context;
 pub mod forwarding;
 pub mod guard;

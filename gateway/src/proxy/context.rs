@@ -141,9 +141,12 @@ impl Context {
 
     /// Remembers the request as it came, before any filter edits it.
     pub fn arrived(&mut self, session: &mut Session, snapshot: Arc<Snapshot>) {
-        self.snapshot = Some(snapshot);
         self.peer = session.client_addr().and_then(|address| address.as_inet().copied());
-        self.state.client = self.peer.map(|peer| peer.ip().to_canonical());
+        self.state.client = self.peer.map(|peer| {
+            let peer = peer.ip().to_canonical();
+            snapshot.forwarding.client(&session.req_header().headers, peer)
+        });
+        self.snapshot = Some(snapshot);
         let is_upgrade = session.is_upgrade_req();
         let head = session.req_header();
         self.host = head.headers.get(header::HOST).cloned();

@@ -46,10 +46,9 @@ impl Forwarding {
     /// Writes the forwarding headers of `request`, which has its final path.
     pub fn apply(&self, request: &mut RequestHeader, downstream: &Downstream<'_>) {
         let peer = downstream.peer.map(|peer| peer.ip().to_canonical());
-        let is_trusted = match (&self.trusted, peer) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(trusted), Some(peer)) => full_match(trusted, &peer.to_string()),
+        let is_trusted = match peer {
+            None => self.trusted.is_some(),
+            Some(peer) => self.trusts(peer),
         };
         let earlier = if is_trusted { self.trusted.as_ref() } else { None };
         let mut elements = Vec::new();
@@ -96,6 +95,11 @@ impl Forwarding {
         if self.x_forwarded.prefix.enabled {
             self.write_prefix(request, downstream);
         }
+    }
+
+    /// Whether what an address sends about clients is believed.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.as_ref().is_some_and(|trusted| full_match(trusted, &address.to_string()))
     }
 
     /// For each replaced target that ends with the path that leaves, what stood before it.

@@ -218,7 +218,8 @@ fn choose<'s>(
     }
     context.pass += 1;
     let mut incoming = Incoming::new(head);
-    incoming.client = context.state.client;
+    // `RemoteAddr` asks for whoever is connected.
+    incoming.client = context.peer.map(|peer| peer.ip().to_canonical());
     incoming.now_nanos = *context.chosen_unix_nanos.get_or_insert_with(clock::unix_nanos);
     incoming.choices = &context.choices;
     context.position = None;

@@ -165,3 +165,20 @@ fn a_connection_that_names_what_the_gateway_writes_is_refused_or_does_nothing() 
         assert_eq!(seen.header("host"), Some(upstream.authority().as_str()));
     }
 }
+
+#[test]
+fn the_access_log_has_the_client_behind_trusted_proxies_and_predicates_the_peer() {
+    let upstream = Upstream::start();
+    let routes = format!(
+        "routes:\n- {{ id: r, uri: '{}', predicates: [Path=/**, RemoteAddr=127.0.0.1/32] }}\n",
+        upstream.uri()
+    );
+    let send = |file: &str, path: &str| {
+        let gateway = Gateway::start(file);
+        let request = format!("GET {path}\nX-Forwarded-For: 9.9.9.9, 1.2.3.4");
+        assert_eq!(gateway.send(&request).status, 200);
+        gateway.log_of(path)["client"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(send(&format!("{TRUSTED}\n{routes}"), "/trusted"), "1.2.3.4");
+    assert_eq!(send(&routes, "/spoofed"), "127.0.0.1");
+}
