@@ -6,12 +6,15 @@
 //! | `GET /readyz`    | 200 while requests are served, 503 while the process stops          |
 //! | `GET /metrics`   | Prometheus text                                                     |
 //! | `GET /routes`    | the routes in use, in the reference gateway's verbose form          |
+//! | `GET /actuator/circuitbreakers`, `…events`  | circuit breakers; `POST` changes one          |
 //! | `POST /internal/sessions/revoke` | a service, by its proof, ends a member's sessions   |
 
+mod breakers;
 mod health;
 mod metrics;
 mod routes;
 mod sessions;
+mod token;
 
 use std::future::pending;
 use std::io;
@@ -29,6 +32,8 @@ use crate::drain::Drain;
 use crate::reload::RouteFile;
 use crate::snapshot::{Shared, Snapshot};
 use crate::telemetry::access_log::AccessLog;
+
+pub use token::AdminToken;
 
 /// What the admin listener looks at.
 #[derive(Debug, Clone)]
@@ -48,6 +53,7 @@ pub struct Admin {
 /// All endpoints.
 pub fn router(admin: Admin) -> Router {
     Router::new()
+        .merge(breakers::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(routes::routes())

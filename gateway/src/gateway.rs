@@ -145,6 +145,7 @@ impl Prepared {
         let environment = file.as_ref().map(|(_, _, environment)| Arc::clone(environment));
         let environment = environment.unwrap_or_else(|| Arc::clone(&overrides.environment));
         let shared = Arc::new(Shared::new(Metrics::new()?, environment));
+        shared.metrics.show_breakers(Arc::clone(&shared.parts.breakers))?;
         let access_log =
             AccessLog::start(&settings.access_log, workers + 1).map_err(StartError::AccessLog)?;
         let (admin_address, addresses) = addresses(&settings, overrides);

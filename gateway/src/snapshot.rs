@@ -14,6 +14,7 @@ use tollgate_filters::{
     Scheme, TargetKind, header_value,
 };
 
+use crate::admin::AdminToken;
 use crate::auth::{AuthError, AuthInUse, AuthParts};
 use crate::clock;
 use crate::config::{LocalAnswer, Settings};
@@ -33,6 +34,8 @@ pub struct Shared {
     pub upstreams: Upstreams,
     /// Keys and sessions.
     pub auth: AuthParts,
+    /// What changes on the admin listener need.
+    pub admin_token: AdminToken,
     /// What filters of all tables share.
     pub parts: Parts,
 }
@@ -49,6 +52,7 @@ impl Shared {
         Self {
             metrics,
             upstreams: Upstreams::default(),
+            admin_token: AdminToken::new(Arc::clone(&environment)),
             auth: AuthParts::new(environment),
             parts: parts(),
         }

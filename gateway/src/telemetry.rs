@@ -1,5 +1,6 @@
 //! What the gateway tells about itself: metrics and the access log.
 
 pub mod access_log;
+mod breakers;
 pub mod metrics;
 pub mod timer;

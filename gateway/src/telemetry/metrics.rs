@@ -11,8 +11,11 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
-use super::timer::{Outcome, RouteTimer};
+use tollgate_filters::breaker::Breakers;
 use tollgate_filters::status_name;
+
+use super::breakers::BreakerCollector;
+use super::timer::{Outcome, RouteTimer};
 
 use crate::{clock, config};
 
@@ -120,6 +123,15 @@ impl Metrics {
             routes,
             in_flight,
         })
+    }
+
+    /// Shows circuit breakers too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metrics::new`].
+    pub fn show_breakers(&self, breakers: Arc<Breakers>) -> prometheus::Result<()> {
+        self.registry.register(Box::new(BreakerCollector::new(breakers)?))
     }
 
     /// Time from the start of the process to `now`.

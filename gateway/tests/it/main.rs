@@ -5,6 +5,7 @@
 mod support;
 
 mod admin;
+mod breaker_admin;
 mod circuit_breaker;
 mod connections;
 mod deviations;

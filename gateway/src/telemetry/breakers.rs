@@ -1,0 +1,202 @@
+//! Circuit breakers and bulkheads under the names that Resilience4j has in Prometheus
+//! (`resilience.md` 2.8).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
+use tollgate_filters::breaker::{Breaker, BreakerStatus, Breakers, Bulkhead, CallTimer, State};
+
+/// Shows every breaker that is declared or has had a request.
+#[derive(Debug)]
+pub(super) struct BreakerCollector {
+    breakers: Arc<Breakers>,
+    described: Desc,
+}
+
+/// What the group of a declared breaker is called.
+const NO_GROUP: &str = "none";
+
+impl BreakerCollector {
+    /// Shows these breakers.
+    ///
+    /// # Errors
+    ///
+    /// A name that is none, which is a defect of this file.
+    pub(super) fn new(breakers: Arc<Breakers>) -> prometheus::Result<Self> {
+        let described = Desc::new(
+            "resilience4j_circuitbreaker".to_owned(),
+            "Circuit breakers and bulkheads.".to_owned(),
+            vec![],
+            HashMap::new(),
+        )?;
+        Ok(Self { breakers, described })
+    }
+}
+
+impl Collector for BreakerCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.described]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = Families::default();
+        for breaker in self.breakers.all() {
+            families.add_breaker(&breaker);
+        }
+        for bulkhead in self.breakers.all_bulkheads() {
+            families.add_bulkhead(&bulkhead);
+        }
+        families.0.into_values().collect()
+    }
+}
+
+/// Families by name.
+#[derive(Default)]
+struct Families(BTreeMap<String, MetricFamily>);
+
+/// Labels without those that all series of a breaker have.
+type Own<'a> = &'a [(&'a str, &'a str)];
+
+impl Families {
+    fn add_breaker(&mut self, breaker: &Breaker) {
+        let status = breaker.status();
+        let name = breaker.name();
+        let common =
+            [("name", name), ("group", if breaker.is_declared() { NO_GROUP } else { name })];
+        let kinds = [
+            ("successful", status.successful),
+            ("failed", status.failed),
+            ("ignored", status.ignored),
+        ];
+        for (kind, calls) in kinds {
+            self.add_calls(&common, kind, calls);
+        }
+        let refused = Some(("kind", "not_permitted"));
+        self.count(
+            "not_permitted_calls_total",
+            NOT_PERMITTED,
+            &common,
+            refused,
+            status.not_permitted,
+        );
+        for state in State::ALL {
+            let word = state.name().to_lowercase();
+            let is_in = u8::from(status.state == state);
+            self.gauge("state", STATE, &common, &[("state", &word)], is_in.into());
+        }
+        self.add_window(&common, &status);
+    }
+
+    fn add_window(&mut self, common: Own<'_>, status: &BreakerStatus) {
+        let slow_successful = status.slow_calls.saturating_sub(status.slow_failed_calls);
+        let successful = status.buffered_calls.saturating_sub(status.failed_calls);
+        for (name, help, kind, value) in [
+            ("buffered_calls", BUFFERED, "failed", status.failed_calls),
+            ("buffered_calls", BUFFERED, "successful", successful),
+            ("slow_calls", SLOW, "failed", status.slow_failed_calls),
+            ("slow_calls", SLOW, "successful", slow_successful),
+        ] {
+            self.gauge(name, help, common, &[("kind", kind)], value.into());
+        }
+        self.gauge("failure_rate", FAILURE_RATE, common, &[], status.failure_rate.into());
+        self.gauge("slow_call_rate", SLOW_RATE, common, &[], status.slow_call_rate.into());
+    }
+
+    fn add_calls(&mut self, common: Own<'_>, kind: &str, calls: CallTimer) {
+        let mut summary = Summary::default();
+        summary.set_sample_count(calls.count);
+        summary.set_sample_sum(calls.total.as_secs_f64());
+        let mut metric = Metric::from_label(labels(common, &[("kind", kind)]));
+        metric.set_summary(summary);
+        self.family("calls_seconds", CALLS, MetricType::SUMMARY).mut_metric().push(metric);
+        let longest = Duration::as_secs_f64(&calls.longest);
+        self.gauge("calls_seconds_max", LONGEST, common, &[("kind", kind)], longest);
+    }
+
+    fn add_bulkhead(&mut self, bulkhead: &Bulkhead) {
+        let common = [("name", &**bulkhead.name()), ("group", &**bulkhead.name())];
+        let number = |calls: usize| f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
+        for (name, help, value) in [
+            ("available_concurrent_calls", AVAILABLE, bulkhead.available_concurrent_calls()),
+            ("max_allowed_concurrent_calls", ALLOWED, bulkhead.max_concurrent_calls()),
+        ] {
+            let name = format!("resilience4j_bulkhead_{name}");
+            let mut metric = Metric::from_gauge(gauge(number(value)));
+            metric.set_label(labels(&common, &[]));
+            self.named(name, help, MetricType::GAUGE).mut_metric().push(metric);
+        }
+    }
+
+    fn count(
+        &mut self,
+        name: &str,
+        help: &str,
+        common: Own<'_>,
+        own: Option<(&str, &str)>,
+        value: u64,
+    ) {
+        let mut counter = Counter::default();
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "as Prometheus has it"
+        )]
+        counter.set_value(value as f64);
+        let mut metric = Metric::from_label(labels(common, own.as_slice()));
+        metric.set_counter(counter);
+        self.family(name, help, MetricType::COUNTER).mut_metric().push(metric);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, common: Own<'_>, own: Own<'_>, value: f64) {
+        let mut metric = Metric::from_gauge(gauge(value));
+        metric.set_label(labels(common, own));
+        self.family(name, help, MetricType::GAUGE).mut_metric().push(metric);
+    }
+
+    fn family(&mut self, name: &str, help: &str, kind: MetricType) -> &mut MetricFamily {
+        self.named(format!("resilience4j_circuitbreaker_{name}"), help, kind)
+    }
+
+    fn named(&mut self, name: String, help: &str, kind: MetricType) -> &mut MetricFamily {
+        self.0.entry(name.clone()).or_insert_with(|| {
+            let mut family = MetricFamily::default();
+            family.set_name(name);
+            family.set_help(help.to_owned());
+            family.set_field_type(kind);
+            family
+        })
+    }
+}
+
+const CALLS: &str = "Calls by how they ended.";
+const LONGEST: &str = "The longest call of the last minutes.";
+const NOT_PERMITTED: &str = "Calls that were refused.";
+const STATE: &str = "1 for the state that the breaker is in.";
+const BUFFERED: &str = "Calls in the window.";
+const SLOW: &str = "Slow calls in the window.";
+const FAILURE_RATE: &str = "Failed calls in a hundred; -1 if there are too few.";
+const SLOW_RATE: &str = "Slow calls in a hundred; -1 if there are too few.";
+const AVAILABLE: &str = "How many more calls may be under way.";
+const ALLOWED: &str = "How many calls may be under way.";
+
+fn gauge(value: f64) -> Gauge {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    gauge
+}
+
+/// Labels sorted by name.
+fn labels(common: Own<'_>, own: Own<'_>) -> Vec<LabelPair> {
+    let mut pairs: Vec<&(&str, &str)> = common.iter().chain(own).collect();
+    pairs.sort();
+    let label = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    pairs.into_iter().map(label).collect()
+}
