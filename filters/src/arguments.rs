@@ -8,6 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use de::relaxed_equal;
+
 use crate::breaker::Resilience;
 use crate::invalid::nearest;
 use crate::{Invalid, Severity, SharedHeaders, Span};

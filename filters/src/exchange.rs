@@ -72,6 +72,9 @@ pub struct ExchangeState {
     /// Whether the request can be sent upstream once more: its body, as far as it was read, is
     /// still there.
     pub is_repeatable: bool,
+    /// How many attempts have ended that a `Retry` heard of: all of them on the request's way share
+    /// what they may do.
+    pub attempts_ended: u32,
     /// Values one filter leaves for another, by type.
     pub attributes: Extensions,
 }
@@ -91,6 +94,7 @@ impl Default for ExchangeState {
             body_limit: None,
             cause: None,
             is_repeatable: true,
+            attempts_ended: 0,
             attributes: Extensions::default(),
         }
     }

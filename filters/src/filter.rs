@@ -20,6 +20,7 @@ mod remove_request_header;
 mod remove_request_parameter;
 mod remove_response_header;
 mod request_size;
+mod retry;
 mod rewrite_path;
 mod save_session;
 mod set_path;
@@ -85,6 +86,7 @@ filters! {
     remove_request_parameter::RemoveRequestParameter,
     remove_response_header::RemoveResponseHeader,
     request_size::RequestSize,
+    retry::Retry,
     rewrite_path::RewritePath,
     save_session::SaveSession,
     set_path::SetPath,

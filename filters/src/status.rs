@@ -1,6 +1,7 @@
 //! Status codes as filters name them (`filters.md` 3.8).
 
 use crate::Invalid;
+use crate::arguments::relaxed_equal;
 
 /// A status by number or name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,16 @@ impl Status {
                 Invalid::argument("status", format!("`{text}` is not a status"))
                     .with_help("write a number, or a name such as `NOT_FOUND`")
             })
+    }
+
+    /// The status that a name means, such as `TOO_MANY_REQUESTS`: case, `-` and `_` do not matter,
+    /// and a number is no name. `None` for a name that is none.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        NAMES
+            .iter()
+            .chain(OLD_NAMES)
+            .find(|(_, known)| relaxed_equal(known, text))
+            .map(|(code, _)| Self { code: *code, is_standard: is_standard(*code) })
     }
 
     /// The number, if a response can have it.
@@ -147,6 +158,14 @@ mod tests {
         check("i_am_a_TeaPot", Some((418, true)));
         check("MOVED_TEMPORARILY", Some((302, true)));
         check("METHOD_FAILURE", Some((420, false)));
+    }
+
+    #[test]
+    fn names_are_found_without_case_and_dashes() {
+        let named = |text| Status::named(text).map(|status| status.code);
+        assert_eq!(named("too-many_requests"), Some(429));
+        assert_eq!(named("BadGateway"), Some(502));
+        assert_eq!((named("502"), named("nothing"), named("")), (None, None, None));
     }
 
     #[test]

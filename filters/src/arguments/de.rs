@@ -112,7 +112,7 @@ fn gather_with_flag(entry: &Entry, list: &str, flag: &str) -> Vec<(String, ArgVa
 }
 
 /// Whether two names are the same without case, `-` and `_`.
-pub(super) fn relaxed_equal(left: &str, right: &str) -> bool {
+pub(crate) fn relaxed_equal(left: &str, right: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = char> {
         text.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase)
     }

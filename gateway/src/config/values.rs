@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tollgate_filters::Invalid;
+use tollgate_filters::{DurationText, Invalid};
 
 use super::context::Value;
 use super::tree::Typed;
@@ -85,11 +85,11 @@ pub(super) fn milliseconds(value: &Value<'_>) -> Result<Duration, Invalid> {
 pub(super) fn duration(value: &Value<'_>) -> Result<Duration, Invalid> {
     let text = value.text();
     let help = "write a number with a unit: `500ms`, `2s`, `1m`, `1h`";
-    match parse_duration(text.trim()) {
-        Some(parsed) if !parsed.negative && parsed.unit && !parsed.length.is_zero() => {
+    match DurationText::parse(&text) {
+        Some(parsed) if !parsed.is_negative && parsed.has_unit && !parsed.length.is_zero() => {
             Ok(parsed.length)
         }
-        Some(parsed) if !parsed.unit => {
+        Some(parsed) if !parsed.has_unit => {
             Err(invalid(format!("`{text}` has no unit")).with_help(help))
         }
         Some(_) => Err(invalid(format!("`{text}` is not longer than nothing")).with_help(help)),
@@ -100,78 +100,11 @@ pub(super) fn duration(value: &Value<'_>) -> Result<Duration, Invalid> {
 /// A duration as Spring reads it: a bare number is milliseconds. A negative one is `None`.
 pub(super) fn spring_duration(value: &Value<'_>) -> Result<Option<Duration>, Invalid> {
     let text = value.text();
-    match parse_duration(text.trim()) {
-        Some(parsed) => Ok((!parsed.negative).then_some(parsed.length)),
+    match DurationText::parse(&text) {
+        Some(parsed) => Ok((!parsed.is_negative).then_some(parsed.length)),
         None => Err(invalid(format!("`{text}` is not a duration"))
             .with_help("write a number of milliseconds, or `500ms`, `2s`, `1m`, `PT2S`")),
     }
-}
-
-struct Parsed {
-    negative: bool,
-    unit: bool,
-    length: Duration,
-}
-
-fn parse_duration(text: &str) -> Option<Parsed> {
-    let (negative, rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest.starts_with(['P', 'p']) {
-        return Some(Parsed { negative, unit: true, length: iso(rest)? });
-    }
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let (number, unit) = rest.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
-    let length = match unit.to_ascii_lowercase().as_str() {
-        "" | "ms" => Duration::from_millis(number),
-        "ns" => Duration::from_nanos(number),
-        "us" => Duration::from_micros(number),
-        "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.checked_mul(60)?),
-        "h" => Duration::from_secs(number.checked_mul(3600)?),
-        "d" => Duration::from_secs(number.checked_mul(86_400)?),
-        _ => return None,
-    };
-    Some(Parsed { negative, unit: !unit.is_empty(), length })
-}
-
-/// `P1DT2H3M4.5S`, without signs inside.
-fn iso(text: &str) -> Option<Duration> {
-    let upper = text.to_ascii_uppercase();
-    let (days, times) = match upper.strip_prefix('P')?.split_once('T') {
-        Some((days, times)) => (days, Some(times)),
-        None => (upper.strip_prefix('P')?, None),
-    };
-    let mut total = fields(days, &[('D', 86_400)])?;
-    if let Some(times) = times.filter(|times| !times.is_empty()) {
-        total = total.checked_add(fields(times, &[('H', 3600), ('M', 60), ('S', 1)])?)?;
-    } else if days.is_empty() {
-        return None;
-    }
-    Some(total)
-}
-
-fn fields(text: &str, units: &[(char, u64)]) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    for (unit, seconds) in units {
-        let Some((number, behind)) = rest.split_once(*unit) else { continue };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let numeric = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !numeric(fraction) || fraction.len() > 9 {
-            return None;
-        }
-        if *unit != 'S' && !fraction.is_empty() {
-            return None;
-        }
-        let whole: u64 = whole.parse().ok()?;
-        let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
-        total = total.checked_add(Duration::new(whole.checked_mul(*seconds)?, nanos))?;
-        rest = behind;
-    }
-    rest.is_empty().then_some(total)
 }
 
 /// A size with a unit, 1024-based: `16KB`.
