@@ -1,11 +1,9 @@
 //! The query parameters of the lodging list.
 
 use jiff::civil::Date;
-use service::code::{Code, codes};
 use service::query::Query;
 
 use crate::area;
-use crate::kind::LodgingType;
 use crate::search::{Field, Filter, Sort};
 use crate::stay::Stay;
 
@@ -31,7 +29,7 @@ pub(crate) fn read(query: &mut Query, today: Date) -> Filter {
     let area = query.parse("area", format!("an area code from 0 to {last_area}"), |text| {
         text.parse().ok().filter(|code| area::by_code(*code).is_some())
     });
-    let kinds = read_kinds(query);
+    let kinds = query.codes("type");
     let keyword = query.parse("keyword", "1 to 50 characters", |text| {
         let is_fine = (1..=LONGEST_KEYWORD).contains(&text.chars().count());
         is_fine.then(|| text.to_lowercase())
@@ -69,19 +67,6 @@ pub(crate) fn read_guests(query: &mut Query) -> Option<i64> {
     query.parse("guests", "a whole number from 1 to 20", |text| {
         text.parse().ok().filter(|guests| (1..=20).contains(guests))
     })
-}
-
-fn read_kinds(query: &mut Query) -> Vec<LodgingType> {
-    let mut kinds = Vec::new();
-    for code in query.all("type") {
-        let Some(kind) = LodgingType::by_code(&code) else {
-            let codes = codes::<LodgingType>(", ");
-            query.reject("type", format!("must be one of {codes}"), Some(code));
-            continue;
-        };
-        kinds.push(kind);
-    }
-    kinds
 }
 
 fn read_price(query: &mut Query, name: &str) -> Option<i64> {

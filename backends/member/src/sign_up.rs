@@ -148,10 +148,7 @@ fn read_phone(text: &str) -> Option<String> {
 }
 
 fn read_birthday(text: &str, today: Date) -> Option<Date> {
-    let day: Date = text.parse().ok()?;
-    // The parser takes other spellings too.
-    let is_plain = day.to_string() == text;
-    (is_plain && FIRST_BIRTHDAY <= day && day < today).then_some(day)
+    service::date::parse(text).filter(|day| FIRST_BIRTHDAY <= *day && *day < today)
 }
 
 fn explain(taken: Taken) -> Problem {

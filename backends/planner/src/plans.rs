@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 
 use crate::api::{Planner, travel_key};
 use crate::itinerary::{Slot, by_distance};
-use crate::period::{DATE, parse_date, read_date};
+use crate::period::read_date;
 use crate::plan::{Plan, PlanBody};
 use crate::refusal::Refusal;
 
@@ -92,7 +92,7 @@ pub(crate) async fn list(
     mut query: Query,
 ) -> Result<One<Vec<Plan>>, Problem> {
     let key = travel_key(member, &travel_id)?;
-    let date = query.parse("date", DATE, parse_date);
+    let date = query.date("date");
     query.finish()?;
     Ok(One::new(&planner.clock, planner.store.plans(key, date).await?))
 }

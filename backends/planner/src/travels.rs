@@ -17,6 +17,7 @@ use serde::Deserialize;
 use service::body::Json;
 use service::check::Check;
 use service::cursor::{Cursor, Fingerprint};
+use service::date;
 use service::envelope::{Many, One, Page};
 use service::problem::{Problem, ProblemDocument};
 use service::proof::Member;
@@ -24,7 +25,7 @@ use service::query::Query;
 use utoipa::ToSchema;
 
 use crate::api::{Planner, travel_key};
-use crate::period::{DATE, Period, parse_date};
+use crate::period::Period;
 use crate::store::{Filter, NewTravel, Position};
 use crate::travel::{Travel, TravelDetail, read_name, read_regions, regions_schema};
 
@@ -289,8 +290,8 @@ impl TravelBody {
 }
 
 fn read_filter(query: &mut Query) -> Filter {
-    let from = query.parse("from", DATE, parse_date);
-    let to = query.parse("to", DATE, parse_date);
+    let from = query.date("from");
+    let to = query.date("to");
     if let Some((from, to)) = from.zip(to)
         && to < from
     {
@@ -306,7 +307,7 @@ fn position(travel: &Travel) -> Cursor<String> {
 /// A position is no secret, so anybody may make one up.
 fn read_position(text: &str, filter: &Fingerprint) -> Result<Position, Problem> {
     let Cursor { key, id } = Cursor::<String>::decode(text, filter)?;
-    let position = parse_date(&key).map(|start| Position { start, travel_id: id });
+    let position = date::parse(&key).map(|start| Position { start, travel_id: id });
     position.ok_or_else(|| {
         let detail = "the cursor is not one of this service; leave it out";
         Problem::new(StatusCode::BAD_REQUEST, "INVALID_CURSOR", detail)

@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::reservation::ReservationDetail;
 use crate::status::Status;
-use crate::stay::read_date;
 use crate::store::{self, Filter, Position, Sort};
 
 /// What a cursor is bound to: everything but the page.
@@ -109,17 +108,9 @@ pub(crate) async fn show(
 }
 
 fn read_filter(query: &mut Query) -> Filter {
-    let mut statuses = Vec::new();
-    for code in query.all("status") {
-        let Some(status) = Status::by_code(&code) else {
-            let reason = format!("must be one of {}", codes::<Status>(", "));
-            query.reject("status", reason, Some(code));
-            continue;
-        };
-        statuses.push(status);
-    }
-    let from = read_date(query, "from");
-    let to = read_date(query, "to");
+    let statuses = query.codes("status");
+    let from = query.date("from");
+    let to = query.date("to");
     if let (Some(from), Some(to)) = (from, to)
         && to < from
     {

@@ -62,7 +62,7 @@ impl Search {
     /// Reads the parameters; faults are recorded in `query`.
     pub(crate) fn read(query: &mut Query, today: Date) -> Self {
         let area = read_number(query, "area", 0, LAST_AREA);
-        let types = read_types(query);
+        let types = query.codes("type");
         let keyword =
             query.parse("keyword", format!("1 to {LONGEST_KEYWORD} characters"), |text| {
                 (1..=LONGEST_KEYWORD).contains(&text.chars().count()).then(|| text.to_owned())
@@ -109,19 +109,6 @@ fn read_price(query: &mut Query, name: &str) -> Option<i64> {
     query.parse(name, "a whole number of KRW, 0 or more", |text| {
         text.parse().ok().filter(|price| *price >= 0)
     })
-}
-
-fn read_types(query: &mut Query) -> Vec<PlaceType> {
-    let mut types = Vec::new();
-    for code in query.all("type") {
-        let Some(kind) = PlaceType::by_code(&code) else {
-            let reason = format!("must be one of {}", codes::<PlaceType>(", "));
-            query.reject("type", reason, Some(code));
-            continue;
-        };
-        types.push(kind);
-    }
-    types
 }
 
 impl Code for PlaceType {

@@ -16,6 +16,7 @@
 //! | [`peer`]       | calls to another service: time limits, retries, errors              |
 //! | [`cursor`]     | where the next page begins                                          |
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
+//! | [`date`]       | dates as clients write them                                         |
 //! | [`stored`]     | values as they stand in a store                                     |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`telemetry`]  | logs                                                                |
@@ -31,6 +32,7 @@ pub mod code;
 mod correlation;
 pub mod cursor;
 pub mod database;
+pub mod date;
 mod edge;
 pub mod envelope;
 pub mod keys;

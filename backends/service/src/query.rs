@@ -10,9 +10,12 @@ use std::str;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use jiff::civil::Date;
 use percent_encoding::percent_decode;
 
+use crate::code::{Code, codes};
 use crate::cursor::Fingerprint;
+use crate::date;
 use crate::problem::{FieldError, Problem};
 
 /// Page sizes a client may ask for.
@@ -56,6 +59,25 @@ impl Query {
             self.reject(name, format!("must be {expected}"), Some(text));
         }
         value
+    }
+
+    /// The one value of `name` as a date.
+    pub fn date(&mut self, name: &str) -> Option<Date> {
+        self.parse(name, date::EXPECTED, date::parse)
+    }
+
+    /// Every value of `name`, each a code.
+    pub fn codes<T: Code>(&mut self, name: &str) -> Vec<T> {
+        let mut values = Vec::new();
+        for code in self.all(name) {
+            match T::by_code(&code) {
+                Some(value) => values.push(value),
+                None => {
+                    self.reject(name, format!("must be one of {}", codes::<T>(", ")), Some(code));
+                }
+            }
+        }
+        values
     }
 
     /// `size`: how many values a page may hold, 20 unless told.
@@ -140,6 +162,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::Role;
 
     fn errors(query: Query) -> String {
         let errors = query.finish().unwrap_err().errors;
@@ -168,6 +191,16 @@ mod tests {
         assert_eq!(query.one("guests"), None);
         let told = errors(query);
         assert_eq!(told, "size must be a whole number from 1 to 100; guests must be given once");
+    }
+
+    #[test]
+    fn a_list_of_codes_tells_each_that_is_none() {
+        let mut query = Query::from_text("role=ADMIN&role=admin&role=USER&role=&on=1").unwrap();
+        assert_eq!(query.codes::<Role>("role"), [Role::Admin, Role::User]);
+        assert_eq!(query.date("on"), None);
+        let told = "role must be one of USER, ADMIN; role must be one of USER, ADMIN; \
+                    on must be a date such as 2025-05-01";
+        assert_eq!(errors(query), told);
     }
 
     #[test]
