@@ -148,3 +148,111 @@ impl Around for Attempts {
         self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "to have an instant to count from")]
+
+    use std::sync::Mutex;
+
+    use http::Method;
+
+    use super::*;
+    use crate::breaker::Breakers;
+    use crate::exception::Class;
+    use crate::retry::{Backoff, Series};
+    use crate::testing::head;
+    use crate::{ExchangeState, MonotonicClock};
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    /// Attempts behind a `Retry` with these limits, and a clock that is set by hand.
+    struct Stage {
+        origin: Instant,
+        passed: Arc<Mutex<Duration>>,
+        attempts: Attempts,
+    }
+
+    impl Stage {
+        fn new(timeout: Option<Duration>, attempt_timeout: Option<Duration>) -> Self {
+            let backoff = Backoff {
+                first: 10 * MILLI,
+                most: None,
+                factor: 2,
+                is_based_on_previous: true,
+                jitter: None,
+            };
+            let policy = Policy {
+                retries: 3,
+                series: vec![Series::ServerError],
+                statuses: Vec::new(),
+                methods: vec![Method::GET],
+                exceptions: Class::named("java.io.IOException").into_iter().collect(),
+                backoff: Some(backoff),
+                timeout,
+                attempt_timeout,
+            };
+            let origin = Instant::now();
+            let passed = Arc::new(Mutex::new(Duration::ZERO));
+            let for_clock = Arc::clone(&passed);
+            let clock: MonotonicClock = Arc::new(move || origin + *for_clock.lock().unwrap());
+            let random = || 0.0;
+            let breakers = Arc::new(Breakers::new(Arc::clone(&clock), random));
+            let parts = OnceLock::from(Parts { clock, random, breakers });
+            let attempts = Attempts::begin(&Arc::new(Rules { policy, parts }));
+            Self { origin, passed, attempts }
+        }
+
+        /// When the deadline is, in milliseconds.
+        fn deadline(&self) -> Option<u128> {
+            self.attempts.deadline().map(|at| at.duration_since(self.origin).as_millis())
+        }
+
+        fn end(&mut self, at: u32, outcome: &Outcome<'_>) -> Verdict {
+            *self.passed.lock().unwrap() = MILLI * at;
+            let mut head = head("GET /");
+            let mut state = ExchangeState::default();
+            self.attempts.ended(outcome, &mut Exchange::new(&mut head, &mut state))
+        }
+    }
+
+    #[test]
+    fn every_attempt_has_its_own_time_from_when_it_begins() {
+        let mut stage = Stage::new(None, Some(100 * MILLI));
+        assert_eq!(stage.deadline(), Some(100));
+        assert_eq!(stage.end(40, &Outcome::Answered(500)), Verdict::Again { after: 10 * MILLI });
+        assert_eq!(stage.deadline(), Some(40 + 10 + 100));
+    }
+
+    #[test]
+    fn an_attempt_without_a_limit_has_no_deadline() {
+        let mut stage = Stage::new(Some(100 * MILLI), None);
+        assert_eq!(stage.end(0, &Outcome::Answered(500)), Verdict::Again { after: 10 * MILLI });
+        assert_eq!(stage.deadline(), None);
+    }
+
+    #[test]
+    fn a_wait_may_end_with_the_time_for_all_of_them_but_not_after_it() {
+        let mut stage = Stage::new(Some(100 * MILLI), None);
+        assert_eq!(stage.end(90, &Outcome::Answered(500)), Verdict::Again { after: 10 * MILLI });
+        let mut stage = Stage::new(Some(100 * MILLI), None);
+        assert_eq!(stage.end(91, &Outcome::Answered(500)), Verdict::Pass);
+    }
+
+    #[test]
+    fn an_attempt_that_took_too_long_fails_as_a_late_answer_does() {
+        let mut stage = Stage::new(Some(50 * MILLI), Some(200 * MILLI));
+        let late = "Response took longer than timeout: PT0.2S".to_owned();
+        let failure = Failure::UpstreamTimeout(late);
+        // Its class is not in the list.
+        assert_eq!(stage.end(200, &Outcome::Expired), Verdict::Fail(failure));
+    }
+
+    #[test]
+    fn what_is_retried_and_has_no_time_tells_why() {
+        let mut stage = Stage::new(Some(50 * MILLI), None);
+        let refused = Failure::UpstreamRefused("a".to_owned());
+        let verdict = stage.end(60, &Outcome::Failed(&refused));
+        assert_eq!(verdict, Verdict::Fail(Failure::RetryExhausted(Box::new(refused))));
+    }
+}

@@ -31,9 +31,9 @@ impl Backoff {
     ) -> Duration {
         let most = self.most.map_or(LONGEST, |most| most.min(LONGEST));
         let grown = if self.is_based_on_previous {
-            times(previous.unwrap_or_default(), Some(self.factor.into()))
+            times(previous.unwrap_or_default(), self.factor.into())
         } else {
-            let power = i64::from(self.factor).checked_pow(turn.saturating_sub(1));
+            let power = i64::from(self.factor).saturating_pow(turn.saturating_sub(1));
             times(self.first, power)
         };
         let wait = grown.unwrap_or(most).max(self.first).min(most);
@@ -54,14 +54,16 @@ impl Backoff {
         let offset = wait.mul_f64(factor);
         let less = whole(offset.min(wait.saturating_sub(self.first)));
         let more = whole(offset.min(most.saturating_sub(wait)));
-        let least = wait.saturating_sub(less);
-        least + whole((less + more).mul_f64(draw().clamp(0.0, 1.0)))
+        let room = less + more;
+        // Rounded, the largest number would reach the end, which is not a part of it.
+        let end = room.saturating_sub(Duration::from_nanos(1));
+        wait.saturating_sub(less) + whole(room.mul_f64(draw().clamp(0.0, 1.0)).min(end))
     }
 }
 
 /// A product; what is less than nothing is nothing, and `None` is too much.
-fn times(duration: Duration, factor: Option<i64>) -> Option<Duration> {
-    let Ok(factor) = u128::try_from(factor?) else { return Some(Duration::ZERO) };
+fn times(duration: Duration, factor: i64) -> Option<Duration> {
+    let Ok(factor) = u128::try_from(factor) else { return Some(Duration::ZERO) };
     let nanos = duration.as_nanos().checked_mul(factor)?;
     let whole = u64::try_from(nanos / 1_000_000_000).ok()?;
     let rest = u32::try_from(nanos % 1_000_000_000).ok()?;

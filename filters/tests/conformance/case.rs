@@ -67,6 +67,10 @@ pub(crate) struct Case {
     /// The filters' text forms, in the order of the way in.
     #[serde(default)]
     pub(crate) shows: Vec<String>,
+    /// How attempts end, one after the other, and what the filters make of it: `500 -> again 10ms`.
+    /// See `attempts.rs` for the words.
+    #[serde(default)]
+    pub(crate) attempts: Vec<String>,
     /// The phase in which the filters fail: `request` or `response`.
     pub(crate) fails: Option<String>,
 }

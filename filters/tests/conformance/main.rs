@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test program")]
 
+mod attempts;
 mod case;
 mod run;
 

@@ -13,9 +13,10 @@ use tollgate_filters::{
     WeightTable, filter, predicate,
 };
 
+use super::attempts;
 use super::case::{Case, Draw, Probe, TargetProbe, Value, Written};
 
-type Outcome = Result<(), String>;
+pub(super) type Outcome = Result<(), String>;
 
 /// Runs a case as a Spring file and as a native one.
 pub(crate) fn check(case: &Case) -> Outcome {
@@ -61,6 +62,9 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
     }
     check_shown(&case.shows, &units.chain)?;
     match &case.request {
+        Some(request) if !case.attempts.is_empty() => {
+            attempts::check(&units.chain, &mut request_head(request)?, &case.attempts)
+        }
         Some(request) => check_exchange(case, &units, request),
         None => Ok(()),
     }
@@ -375,7 +379,7 @@ fn short_answer(answer: Answer) -> ResponseHeader {
 }
 
 /// Drives a future of filters that do not wait.
-fn now<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) fn now<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => {

@@ -33,7 +33,6 @@ const LATER: &[&str] = &[
     "filter.request-header-size",
     "filter.request-header-to-request-uri",
     "filter.request-rate-limiter",
-    "filter.retry",
     "filter.rewrite-location-response-header",
     "filter.rewrite-request-parameter",
     "filter.rewrite-response-header",
