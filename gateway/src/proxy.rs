@@ -470,7 +470,13 @@ async fn answered(
 fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Failure> {
     context.attempts += 1;
     let now = clock::now();
-    context.upstream_started.get_or_insert(now);
+    if context.upstream_started.is_none() {
+        context.upstream_started = Some(now);
+        // What nothing stands around is never sent again.
+        if let Some(budget) = context.budget().filter(|_| !context.around.is_empty()) {
+            budget.first_attempt(now);
+        }
+    }
     context.attempt_started.get_or_insert(now);
     let silence = context.silence(now);
     let Some((plan, destination)) = context.plan().zip(context.destination()) else {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
-    Around, Exchange, ExchangeState, Failure, Kept, Outcome, Row, Variables, Verdict,
+    Around, Exchange, ExchangeState, Failure, Kept, Outcome, RetryBudget, Row, Variables, Verdict,
 };
 
 use super::context::{Context, authenticator, row};
 use super::outcome::late;
+use crate::clock;
 
 /// A filter's [`Around`], and the request as it came to the filter.
 #[derive(Debug)]
@@ -253,7 +254,13 @@ impl Context {
 
     /// Whether an upstream may be asked once more for the sake of a retry.
     fn may_retry(&self) -> bool {
-        self.state.is_repeatable
+        let has_budget = || self.budget().is_none_or(|budget| budget.may_retry(clock::now()));
+        self.state.is_repeatable && has_budget()
+    }
+
+    /// What bounds the retries of the chosen route's upstream; `None` where there is no upstream.
+    pub(super) fn budget(&self) -> Option<&RetryBudget> {
+        Some(self.destination()?.upstream.budget())
     }
 
     /// The innermost one says that nothing failed.
