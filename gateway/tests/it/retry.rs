@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{Gateway, Reply, Upstream};
+use crate::support::{Gateway, Reply, Seen, Upstream};
 
 /// Fails until it is called for the n-th time; then it tells how often it was called.
 fn good_from(count: usize, status: u16) -> Upstream {
@@ -91,7 +91,7 @@ fn r4_4_07_gf_21_every_attempt_has_the_same_body() {
     let upstream = good_from(3, 500);
     let filters = "[{ name: Retry, args: { methods: 'GET,POST' } }]";
     check(&upstream, filters, "POST /\n\nhello", (200, "3"), 3);
-    let bodies: Vec<String> = upstream.seen().iter().map(|seen| seen.text()).collect();
+    let bodies: Vec<String> = upstream.seen().iter().map(Seen::text).collect();
     assert_eq!(bodies, ["hello"; 3]);
 }
 
