@@ -82,7 +82,7 @@ fn describe(failure: &Failure) -> (Kind, Message<'_>) {
         Failure::UpstreamProtocol(_) => {
             (Kind::IllegalArgument, Message::Fixed("the answer is not valid HTTP"))
         }
-        Failure::UpstreamTimeout(text) => (Kind::ResponseStatus, Message::Reason(504, text)),
+        Failure::UpstreamTimeout(text) => (Kind::ResponseStatus, Message::Reason(504, late(text))),
         Failure::Filter(text) | Failure::Predicate(text) => {
             (Kind::IllegalArgument, Message::Text(text))
         }
@@ -136,7 +136,7 @@ fn cause_of(failure: &Failure) -> Option<Class> {
 /// The cause that a failure has of itself, and its message.
 fn own_cause(failure: &Failure) -> Option<(Kind, Cow<'_, str>)> {
     if let Failure::UpstreamTimeout(text) = failure {
-        return Some((Kind::GatewayTimeout, text.into()));
+        return Some((Kind::GatewayTimeout, late(text).into()));
     }
     if matches!(failure, Failure::UpstreamRefused(_)) {
         return Some((Kind::Connect, REFUSED.into()));
@@ -144,6 +144,13 @@ fn own_cause(failure: &Failure) -> Option<(Kind, Cow<'_, str>)> {
     let no_name = || (Kind::DnsErrorCause, "Query failed with NXDOMAIN".into());
     matches!(failure, Failure::UpstreamDns(_)).then(no_name)
 }
+
+/// What is told of a late answer. Other texts than the reference's may hold addresses.
+fn late(text: &str) -> &str {
+    if text.starts_with(LATE) { text } else { LATE }
+}
+
+const LATE: &str = "Response took longer than timeout";
 
 const REFUSED: &str = "finishConnect(..) failed with error(-111): Connection refused";
 

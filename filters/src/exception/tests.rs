@@ -103,6 +103,7 @@ fn no_message_tells_an_address() {
         Failure::UpstreamTls(text()),
         Failure::UpstreamReset(text()),
         Failure::UpstreamProtocol(text()),
+        Failure::UpstreamTimeout(text()),
         Failure::StoreUnavailable(text()),
         Failure::MemberUnavailable(text()),
         Failure::LimiterUnavailable(text()),

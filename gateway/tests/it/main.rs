@@ -19,6 +19,7 @@ mod metrics;
 mod pipeline;
 mod proxying;
 mod request_size;
+mod retry;
 mod retry_budget;
 mod routes_in_code;
 mod routes_in_file;
