@@ -288,7 +288,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 

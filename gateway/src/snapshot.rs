@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, header};
 use serde::de::IgnoredAny;
-use tollgate_filters::breaker::Breakers;
+use tollgate_filters::breaker::{Breakers, Resilience};
 use tollgate_filters::{
     Answer, HeaderField, JavaPattern, MetadataValue, MonotonicClock, Parts, Route, RouteTable, Row,
     Scheme, TargetKind, header_value,
@@ -153,6 +153,7 @@ impl Snapshot {
         for route in &routes {
             route.chain.prepare(&shared.parts);
         }
+        declare(&settings.resilience, &shared.parts.breakers);
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }
@@ -213,6 +214,17 @@ fn local_answer(local: &LocalAnswer) -> Answer {
         }
     }
     answer
+}
+
+/// Makes what the file declares, whether a route uses it or not.
+fn declare(resilience: &Resilience, breakers: &Breakers) {
+    let declared = resilience.breakers.instances.iter();
+    breakers.declare(declared.map(|(name, config)| (name.as_str(), config)));
+    let declared = [&resilience.thread_pool_bulkheads, &resilience.bulkheads]
+        .into_iter()
+        .flat_map(|named| named.instances.keys())
+        .filter_map(|name| Some((name.as_str(), resilience.bulkhead(name)?)));
+    breakers.declare_bulkheads(&declared.collect());
 }
 
 /// The destinations of a snapshot, made when they are first asked for.

@@ -19,7 +19,8 @@ pub struct Bulkhead {
     name: Arc<str>,
     most: AtomicUsize,
     under_way: AtomicUsize,
-    is_seen: AtomicBool,
+    is_declared: AtomicBool,
+    has_been_asked: AtomicBool,
 }
 
 /// One call's place; dropping it gives it back.
@@ -40,7 +41,8 @@ impl Bulkhead {
             name,
             most: AtomicUsize::new(config.max_concurrent_calls),
             under_way: AtomicUsize::new(0),
-            is_seen: AtomicBool::new(false),
+            is_declared: AtomicBool::new(false),
+            has_been_asked: AtomicBool::new(false),
         }
     }
 
@@ -49,7 +51,16 @@ impl Bulkhead {
     }
 
     pub(super) fn is_seen(&self) -> bool {
-        self.is_seen.load(Ordering::Relaxed)
+        self.is_declared() || self.has_been_asked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_declared(&self, is_declared: bool) {
+        self.is_declared.store(is_declared, Ordering::Relaxed);
+    }
+
+    /// Whether the file declares it (`instances`), not only a route names it.
+    pub fn is_declared(&self) -> bool {
+        self.is_declared.load(Ordering::Relaxed)
     }
 
     /// Its name.
@@ -69,8 +80,8 @@ impl Bulkhead {
 
     /// A place for one call, if there is one.
     pub fn try_acquire(self: &Arc<Self>) -> Option<BulkheadPermit> {
-        if !self.is_seen() {
-            self.is_seen.store(true, Ordering::Relaxed);
+        if !self.has_been_asked.load(Ordering::Relaxed) {
+            self.has_been_asked.store(true, Ordering::Relaxed);
         }
         let most = self.max_concurrent_calls();
         let one_more = |under_way: usize| (under_way < most).then(|| under_way + 1);

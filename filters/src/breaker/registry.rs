@@ -90,6 +90,16 @@ impl Breakers {
         new
     }
 
+    /// Makes the bulkheads that a file declares; see [`Breakers::declare`].
+    pub fn declare_bulkheads(&self, declared: &BTreeMap<&str, BulkheadConfig>) {
+        for (name, config) in declared {
+            drop(self.bulkhead(name, *config));
+        }
+        for bulkhead in lock(&self.bulkheads).values() {
+            bulkhead.set_declared(declared.contains_key(&**bulkhead.name()));
+        }
+    }
+
     /// The bulkheads that are declared or have had a request, by name.
     pub fn all_bulkheads(&self) -> Vec<Arc<Bulkhead>> {
         let bulkheads = lock(&self.bulkheads);

@@ -26,6 +26,15 @@ impl<T> Named<T> {
         Self { configs: BTreeMap::new(), instances: BTreeMap::new() }
     }
 
+    /// The same names for something else.
+    pub fn map<U>(self, change: impl Fn(T) -> U) -> Named<U> {
+        let change = |(name, one): (String, T)| (name, change(one));
+        Named {
+            configs: self.configs.into_iter().map(change).collect(),
+            instances: self.instances.into_iter().map(change).collect(),
+        }
+    }
+
     /// What `id` goes by: its instance, the configuration of the same name, the one that is called
     /// `default`; `None` if there is none of them.
     pub fn of(&self, id: &str) -> Option<&T> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tollgate_filters::breaker::Resilience;
 use tollgate_filters::{
     AnyFilter, ArgValue, Chain, Entry, Invalid, Predicate, Route, Severity, SharedHeaders, Source,
     Span, Target, TargetKind, UnitSettings, filter, predicate,
@@ -169,6 +170,7 @@ struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
     told: &'b Units,
     has_auth: bool,
+    resilience: &'b Resilience,
     id: &'b Arc<str>,
     shared_headers: SharedHeaders,
     found: Vec<Found>,
@@ -180,6 +182,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
             context: builder.context,
             told: &builder.settings.units,
             has_auth: builder.settings.auth.is_some(),
+            resilience: &builder.settings.resilience,
             id,
             shared_headers: builder.shared_headers.clone(),
             found: Vec::new(),
@@ -222,6 +225,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 base_path: &self.told.base_path,
                 original_status_header: self.told.original_status_header.as_deref(),
                 has_auth: self.has_auth,
+                resilience: self.resilience,
                 shared_headers: self.shared_headers.clone(),
                 ..UnitSettings::native(self.id)
             };

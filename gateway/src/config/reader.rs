@@ -346,6 +346,31 @@ impl<'c, 'a> Section<'c, 'a> {
         found
     }
 
+    /// The mapping under each key, over all documents, for mappings whose keys are free. A key
+    /// without a value is an empty one.
+    pub(super) fn sections(&self) -> Vec<(&'a str, Section<'c, 'a>)> {
+        let mut found = Vec::new();
+        for first in self.all() {
+            let mut parts = Vec::new();
+            let same = |entry: &&Entry<'a>| entry.key == first.key;
+            for (rank, entries) in &self.parts {
+                for entry in entries.iter().filter(same) {
+                    if let Kind::Map(inner) = &entry.value.kind {
+                        parts.push((*rank, inner.as_slice()));
+                    } else if !entry.value.is_null(self.context.source) {
+                        let what = format!("`{}` must be a mapping", self.name_of(&entry.key));
+                        let problem = Invalid::new("wrong-type", what);
+                        self.context.error(problem.or_at(entry.value.span()));
+                    }
+                }
+            }
+            let path = self.name_of(&first.key);
+            let section = Section::new(self.context, path, parts, first.span());
+            found.push((&*first.key, Self { strict: self.strict, ..section }));
+        }
+        found
+    }
+
     /// Reports every key of the section that nobody read.
     ///
     /// Outside strict files, keys of other programs are only noted, and those of the gateway that

@@ -35,6 +35,7 @@ pub(super) fn read(context: &Context<'_>, settings: &mut Settings) -> Vec<Route>
 
 fn native(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
     settings::own(&root, settings);
+    settings::resilience4j(&root, settings);
     settings::gateway(&root, settings);
     let routes = build_routes(&root, settings);
     root.finish();
@@ -49,6 +50,7 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
         settings::own(&own, settings);
         own.finish();
     }
+    settings::resilience4j(&root, settings);
     let mut routes = Vec::new();
     if let Some(spring) = root.section("spring") {
         if let Some(webflux) = spring.section("webflux") {
@@ -66,6 +68,7 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
             drop(spring.item(name));
         }
         if let Some(cloud) = spring.section("cloud") {
+            settings::spring_circuit_breaker(&cloud, settings);
             if let Some(gateway) = cloud.section("gateway") {
                 routes = prefixes(gateway, settings);
             }

@@ -3,16 +3,21 @@
 mod answers;
 mod auth;
 mod read;
+mod resilience;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tollgate_filters::breaker::Resilience;
+
 pub use answers::{LocalAnswer, LocalAnswers};
 pub(super) use auth::spring_redis;
 pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
+pub use resilience::BreakerMetrics;
+pub(super) use resilience::{resilience4j, spring_circuit_breaker};
 
 /// Everything a file says besides routes, with the defaults for what it does not say.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +62,10 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// `answers`: local answers by their paths, seen only by `forward:`. Default none.
     pub answers: LocalAnswers,
+    /// `resilience4j`: circuit breakers, their time limits and bulkheads.
+    pub resilience: Resilience,
+    /// How circuit breakers are shown in metrics.
+    pub breaker_metrics: BreakerMetrics,
     /// What units are told.
     pub units: Units,
 }
@@ -255,6 +264,8 @@ impl Default for Settings {
             stores: Vec::new(),
             auth: None,
             answers: LocalAnswers::new(),
+            resilience: Resilience::none(),
+            breaker_metrics: BreakerMetrics::default(),
             units: Units::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 use tollgate::config::{LoadError, Loaded, Problem, load};
+use tollgate_filters::breaker::Resilience;
 use tollgate_filters::{Route, Severity};
 
 /// One file of cases.
@@ -47,6 +48,50 @@ pub(crate) struct Case {
     /// Parts of the text form of the settings.
     #[serde(default)]
     settings: Vec<String>,
+    /// What breakers go by, by their names.
+    #[serde(default)]
+    resilience: BTreeMap<String, Protection>,
+}
+
+/// What a breaker goes by, as far as the case tells; a limit or a bulkhead that is not told is not
+/// there, if the case tells of one of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Protection {
+    minimum: Option<u32>,
+    window: Option<u32>,
+    /// The text form of its wait.
+    open: Option<String>,
+    declared: Option<bool>,
+    /// The text form of its time limit.
+    limit: Option<String>,
+    places: Option<usize>,
+}
+
+impl Protection {
+    fn check(&self, id: &str, resilience: &Resilience) -> Result<(), String> {
+        let (breaker, declared) = resilience.breaker(id);
+        let found = Self {
+            minimum: self.minimum.map(|_| breaker.minimum_number_of_calls),
+            window: self.window.map(|_| breaker.sliding_window_size),
+            open: self.open.as_ref().map(|_| format!("{:?}", breaker.wait_in_open_state)),
+            declared: self.declared.map(|_| declared),
+            limit: resilience.time_limit(id).map(|limit| format!("{limit:?}")),
+            places: resilience.bulkhead(id).map(|bulkhead| bulkhead.max_concurrent_calls),
+        };
+        let told_of_breaker =
+            self.minimum.is_some() || self.window.is_some() || self.open.is_some();
+        let same_breaker = found.minimum == self.minimum
+            && found.window == self.window
+            && found.open == self.open
+            && found.declared == self.declared;
+        let same_rest = found.limit == self.limit && found.places == self.places;
+        let rest_is_told = self.limit.is_some() || self.places.is_some() || !told_of_breaker;
+        if same_breaker && (same_rest || !rest_is_told) {
+            return Ok(());
+        }
+        Err(format!("`{id}` goes by {found:?}, not {self:?}"))
+    }
 }
 
 impl Case {
@@ -73,7 +118,10 @@ impl Case {
         let missing = self.settings.iter().find(|part| !settings.contains(part.as_str()));
         match missing {
             Some(part) => Err(format!("no `{part}` in {settings}")),
-            None => Ok(()),
+            None => self
+                .resilience
+                .iter()
+                .try_for_each(|(id, expected)| expected.check(id, &loaded.settings.resilience)),
         }
     }
 

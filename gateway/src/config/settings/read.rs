@@ -201,7 +201,7 @@ fn pattern(value: &Value<'_>) -> Result<Option<String>, Invalid> {
     Ok(Some(text.into_owned()))
 }
 
-fn labels(section: &Section<'_, '_>) -> Vec<(String, String)> {
+pub(super) fn labels(section: &Section<'_, '_>) -> Vec<(String, String)> {
     let mut labels = Vec::new();
     for entry in section.all() {
         if entry.key == "path" && matches!(entry.value.kind, Kind::Map(_)) {
