@@ -21,6 +21,7 @@ fn upstream() -> Upstream {
 fn guarded(upstream: &Upstream, breaker: &str) -> Gateway {
     Gateway::start(&format!(
         "answers: {{ /local: {{ body: local }} }}\n\
+         resilience4j: {{ timelimiter: {{ configs: {{ default: {{ timeoutDuration: 200ms }} }} }} }}\n\
          routes:\n\
          - id: guarded\n  uri: {uri}\n  predicates: ['Path=/delay/{{*segments}},/status/{{*segments}}', 'Host={{host}}.x.org']\n  \
            filters:\n  - AddRequestHeader=X-Before, 1\n  - AddResponseHeader=X-Outer, 1\n  - {{ name: CircuitBreaker, args: {breaker} }}\n  \
@@ -47,7 +48,7 @@ fn r2_9_03_a_late_answer_is_504_with_the_limit() {
     let upstream = upstream();
     let answer = guarded(&upstream, "{ name: a }").send(&get("/delay/3"));
     answer.check_failure(504, "UPSTREAM_TIMEOUT");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("1000ms"), "{}", answer.text());
+    assert!(answer.json()["detail"].as_str().unwrap().contains("200ms"), "{}", answer.text());
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn r2_9_06_gf_25_the_fallback_is_told_why() {
     assert_eq!(seen.target(), "/F/x?a=b");
     let type_ = seen.header("execution-exception-type");
     assert_eq!(type_, Some("java.util.concurrent.TimeoutException"));
-    assert!(seen.header("execution-exception-message").unwrap().contains("1000ms"));
+    assert!(seen.header("execution-exception-message").unwrap().contains("200ms"));
     assert_eq!(seen.header("root-cause-exception-type"), type_);
     assert_eq!((seen.header("x-before"), seen.header("x-behind")), (Some("1"), None));
     assert_eq!(seen.header("origin"), None);
@@ -171,4 +172,30 @@ fn a_captured_value_that_needs_an_escape_fails_the_fallback() {
     let upstream = upstream();
     let gateway = guarded(&upstream, "{ name: a, fallbackUri: 'forward:/F/{segments}' }");
     gateway.send(&get("/delay/a%20b")).check_failure(500, "FILTER_FAILED");
+}
+
+#[test]
+fn gf_24_an_open_breaker_asks_no_upstream_until_a_probe_closes_it() {
+    let upstream = Upstream::answering(|seen| match seen.target() {
+        "/bad" => Reply::new(500, "bad"),
+        _ => Reply::ok("good"),
+    });
+    let gateway = Gateway::start(&format!(
+        "answers: {{ /local: {{ status: 503, body: local }} }}\n\
+         resilience4j: {{ circuitbreaker: {{ instances: {{ a: {{ slidingWindowSize: 4, minimumNumberOfCalls: 4, \
+         waitDurationInOpenState: 300ms, permittedNumberOfCallsInHalfOpenState: 1 }} }} }} }}\n\
+         routes:\n- {{ id: r, uri: '{}', predicates: [Path=/**], filters: [{{ name: CircuitBreaker, args: {{ name: a, \
+         statusCodes: [500], fallbackUri: 'forward:/local' }} }}] }}\n",
+        upstream.uri()
+    ));
+    for _ in 0..4 {
+        assert_eq!(gateway.send("GET /bad").text(), "local");
+    }
+    assert_eq!(upstream.seen().len(), 4);
+    assert_eq!(gateway.send("GET /good").text(), "local");
+    assert_eq!(upstream.seen().len(), 4);
+    crate::support::eventually("the probe", || {
+        (gateway.send("GET /good").text() == "good").then_some(())
+    });
+    assert_eq!(gateway.send("GET /good").text(), "good");
 }
