@@ -1,6 +1,6 @@
 //! `CircuitBreaker` and `FallbackHeaders` through the proxy (GF-24, GF-25, `resilience.md` 2.9 and 3).
 
-use crate::support::{Gateway, Reply, Upstream};
+use crate::support::{Gate, Gateway, Reply, Upstream, eventually};
 
 /// Answers `/status/S` with S, `/delay/…` never, and the rest with what arrived.
 fn upstream() -> Upstream {
@@ -194,8 +194,43 @@ fn gf_24_an_open_breaker_asks_no_upstream_until_a_probe_closes_it() {
     assert_eq!(upstream.seen().len(), 4);
     assert_eq!(gateway.send("GET /good").text(), "local");
     assert_eq!(upstream.seen().len(), 4);
-    crate::support::eventually("the probe", || {
-        (gateway.send("GET /good").text() == "good").then_some(())
-    });
+    eventually("the probe", || (gateway.send("GET /good").text() == "good").then_some(()));
     assert_eq!(gateway.send("GET /good").text(), "good");
+}
+
+#[test]
+fn a_half_open_breaker_lets_exactly_so_many_try_under_a_hundred_clients() {
+    let gate = Gate::closed();
+    let for_upstream = gate.clone();
+    let upstream = Upstream::answering(move |seen| match seen.target() {
+        "/bad" => Reply::new(500, "bad"),
+        _ => Reply::ok("good").after(&for_upstream),
+    });
+    let gateway = Gateway::start(&format!(
+        "resilience4j: {{ timelimiter: {{ configs: {{ default: {{ timeoutDuration: 30s }} }} }}, \
+         circuitbreaker: {{ instances: {{ a: {{ slidingWindowSize: 2, minimumNumberOfCalls: 2, \
+         waitDurationInOpenState: 1ms, permittedNumberOfCallsInHalfOpenState: 5 }} }} }} }}\n\
+         routes:\n- {{ id: r, uri: '{}', predicates: [Path=/**], filters: [{{ name: CircuitBreaker, args: {{ name: a, \
+         statusCodes: [500] }} }}] }}\n",
+        upstream.uri()
+    ));
+    for _ in 0..2 {
+        gateway.send("GET /bad").check_failure(500, "UPSTREAM_STATUS");
+    }
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..100).map(|_| scope.spawn(|| gateway.send("GET /probe").status)).collect();
+        upstream.wait_for_heads(7);
+        // The others are refused while the five are under way.
+        eventually("the others", || {
+            let done = clients.iter().filter(|client| client.is_finished()).count();
+            (done == 95).then_some(())
+        });
+        gate.open();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(upstream.seen().len(), 7);
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5);
+    assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 95);
+    assert_eq!(gateway.send("GET /good").status, 200);
 }
