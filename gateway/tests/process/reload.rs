@@ -499,3 +499,43 @@ fn a_hard_link_put_in_place_is_read() {
 fn link(from: &Path, to: &Path) {
     fs::hard_link(from, to).expect("a link");
 }
+
+/// A breaker that opens after two requests that nobody answers, and a version.
+fn guarded(version: usize) -> String {
+    format!(
+        "resilience4j: {{ circuitbreaker: {{ instances: {{ gone: {{ slidingWindowSize: 2, minimumNumberOfCalls: 2 }} }} }} }}\n\
+         routes:\n- id: version\n  uri: no://op\n  predicates: [Path=/version]\n  \
+         filters: ['AddResponseHeader=X-Version, {version}']\n\
+         - id: gone\n  uri: http://127.0.0.1:1\n  predicates: [Path=/gone]\n  filters: [CircuitBreaker=gone]\n"
+    )
+}
+
+#[test]
+fn a_breaker_keeps_its_state_and_its_window() {
+    let _turn = turn::beside_others();
+    play(async {
+        let process = Process::start(&guarded(1)).await;
+        let serves = |version: usize| {
+            let process = &process;
+            async move {
+                until("the new table", async || {
+                    let answer = process.get("/version").await;
+                    (answer.header("x-version") == Some(version.to_string())).then_some(())
+                })
+                .await;
+            }
+        };
+        assert_eq!(process.get("/gone").await.status(), 502);
+        process.replace(&guarded(2));
+        serves(2).await;
+        // The call before the reload counts: the second one opens it.
+        assert_eq!(process.get("/gone").await.status(), 502);
+        assert_eq!(process.get("/gone").await.status(), 503);
+        process.replace(&guarded(3));
+        serves(3).await;
+        assert_eq!(process.get("/gone").await.status(), 503);
+        let shown = process.ask_admin("/actuator/circuitbreakers/gone").await.text();
+        assert!(shown.contains("\"state\":\"OPEN\""), "{shown}");
+        assert!(shown.contains("\"failedCalls\":2"), "{shown}");
+    });
+}
