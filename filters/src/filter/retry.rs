@@ -226,7 +226,8 @@ fn wait(field: &'static str, text: Option<&str>) -> Result<Option<Duration>, Inv
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     match DurationText::parse(text) {
         Some(read) if !read.is_negative || read.length.is_zero() => Ok(Some(read.length)),
-        Some(_) => Err(Invalid::argument(field, format!("`{text}` is negative"))),
+        Some(_) => Err(Invalid::argument(field, format!("`{text}` is negative"))
+            .with_help("write milliseconds, or `500ms`, `2s`, `PT2S`")),
         None => Err(Invalid::argument(field, format!("`{text}` is not a duration"))
             .with_help("write milliseconds, or `500ms`, `2s`, `PT2S`")),
     }
@@ -263,7 +264,8 @@ fn backoff(config: &Config) -> Result<Option<Backoff>, Invalid> {
         return Err(Invalid::argument(
             "backoff.maxBackoff",
             "`maxBackoff` is shorter than `firstBackoff`",
-        ));
+        )
+        .with_help("write a longer one, or leave it out for waits that go on growing"));
     }
     Ok(Some(Backoff {
         first,
@@ -282,6 +284,7 @@ fn random_factor(text: &str) -> Result<f64, Invalid> {
     let factor = text.trim().parse::<f64>().ok().filter(|factor| (0.0..=1.0).contains(factor));
     factor.ok_or_else(|| {
         Invalid::argument("jitter.randomFactor", format!("`{text}` is not a number from 0 to 1"))
+            .with_help("write which part of a wait it may be off by, such as `0.5`")
     })
 }
 
