@@ -169,7 +169,7 @@ impl ProxyHttp for Gateway {
         let failure = context.failure.take().or_else(|| outcome::failure_of(&error));
         // A client that uploads for too long is the upstream's delay, too.
         let failure =
-            failure.or_else(|| (is_late && outcome::is_timeout(&error)).then(outcome::late));
+            failure.or_else(|| (is_late && outcome::is_timeout(&error)).then(|| context.late()));
         let Some(failure) = failure else { return error };
         if is_written || failure.side() == Side::Client {
             context.failure = Some(failure);

@@ -13,7 +13,6 @@ use tollgate_filters::{
 };
 
 use super::context::{Context, authenticator, row};
-use super::outcome::late;
 use crate::clock;
 
 /// A filter's [`Around`], and the request as it came to the filter.
@@ -139,9 +138,11 @@ impl Context {
                 .deadline()
                 .is_some_and(|deadline| deadline <= now && own.is_none_or(|own| deadline <= own))
         });
-        let Some(expired) = expired else { return self.unwind(request, late()) };
+        let Some(expired) = expired else { return self.unwind(request, self.late()) };
         self.around.truncate(expired + 1);
-        let Some(entered) = self.around.last_mut() else { return self.unwind(request, late()) };
+        let Some(entered) = self.around.last_mut() else {
+            return self.unwind(request, self.late());
+        };
         let mut exchange = Exchange::new(request, &mut self.state);
         let verdict = entered.call.ended(&Outcome::Expired, &mut exchange);
         match self.judge(request, verdict) {
@@ -149,7 +150,7 @@ impl Context {
             Judged::Complete => self.complete(),
             Judged::Stays => {
                 drop(self.around.pop());
-                self.unwind(request, late())
+                self.unwind(request, self.late())
             }
             Judged::Fails(failure) => {
                 drop(self.around.pop());

@@ -10,13 +10,14 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
 use tollgate_filters::auth::Authenticator;
-use tollgate_filters::{Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row};
+use tollgate_filters::{
+    Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row, iso_text,
+};
 
 use super::around::{Ended, Entered};
-use super::outcome::late;
 use crate::answer::Outgoing;
 use crate::clock;
-use crate::snapshot::{Plan, Reach, Snapshot};
+use crate::snapshot::{Millis, Plan, Reach, Snapshot};
 use crate::upstream::Destination;
 
 /// What one request carries through the phases. Making one allocates nothing.
@@ -255,7 +256,14 @@ impl Context {
 
     /// The error for an upstream that had its time.
     pub fn overdue(&mut self) -> Box<Error> {
-        self.fail(late())
+        self.fail(self.late())
+    }
+
+    /// What it is that an upstream did not answer in its time, in the reference's words.
+    pub(super) fn late(&self) -> Failure {
+        let limit = self.plan().and_then(|plan| plan.response_timeout).map(Millis::duration);
+        let limit = limit.map_or_else(String::new, |limit| format!(": {}", iso_text(limit)));
+        Failure::UpstreamTimeout(format!("Response took longer than timeout{limit}"))
     }
 
     /// Keeps a failure and gives the error that ends the request in Pingora.

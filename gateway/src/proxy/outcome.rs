@@ -28,11 +28,6 @@ pub(super) fn failure_of(error: &Error) -> Option<Failure> {
     }
 }
 
-/// An upstream did not answer in the time it had.
-pub(super) fn late() -> Failure {
-    Failure::UpstreamTimeout("no answer in time".to_owned())
-}
-
 /// Whether somebody was silent for too long.
 pub(super) fn is_timeout(error: &Error) -> bool {
     matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout)

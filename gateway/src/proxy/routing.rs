@@ -291,7 +291,7 @@ fn ready_for_upstream(session: &mut Session, context: &mut Context) -> Result<Pa
         return Err(Failure::Filter(broken.to_string()));
     }
     if context.plan().and_then(|plan| plan.response_timeout).is_some_and(Millis::is_zero) {
-        return Err(Failure::UpstreamTimeout("the route's response timeout is 0".to_owned()));
+        return Err(context.late());
     }
     let needs_upgrade = context.destination().is_some_and(|destination| destination.needs_upgrade);
     if needs_upgrade && !session.is_upgrade_req() {

@@ -10,6 +10,7 @@ mod circuit_breaker;
 mod connections;
 mod deviations;
 mod failures;
+mod fallback_headers;
 mod filters;
 mod forwarded;
 mod gateway_core;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{Gateway, Reply, Seen, Upstream};
+use crate::support::{Gateway, Refusing, Reply, Seen, Upstream};
 
 /// Fails until it is called for the n-th time; then it tells how often it was called.
 fn good_from(count: usize, status: u16) -> Upstream {
@@ -143,8 +143,8 @@ fn gf_21_a_connection_that_ends_without_an_answer_has_another_try() {
 
 #[test]
 fn gf_21_a_refused_connection_is_tried_as_often_as_the_filter_says() {
-    let uri = Upstream::start().uri();
-    let gateway = with(&uri, "[{ name: Retry, args: { retries: 2 } }]");
+    let refusing = Refusing::start();
+    let gateway = with(&refusing.uri(), "[{ name: Retry, args: { retries: 2 } }]");
     gateway.send("GET /refused").check_failure(502, "UPSTREAM_REFUSED");
     assert_eq!(gateway.log_of("/refused")["attempts"], 3);
 }

@@ -15,4 +15,4 @@ pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2;
 pub(crate) use members::{log_in, member_service, secrets};
 pub(crate) use reply::{Gate, Reply};
-pub(crate) use upstream::{Seen, Unreachable, Upstream};
+pub(crate) use upstream::{Refusing, Seen, Unreachable, Upstream};

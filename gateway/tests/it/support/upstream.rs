@@ -222,6 +222,27 @@ impl Unreachable {
     }
 }
 
+/// An address that refuses everybody. Nobody else gets the port as long as it lives.
+pub(crate) struct Refusing {
+    address: SocketAddr,
+    _socket: socket2::Socket,
+}
+
+impl Refusing {
+    pub(crate) fn start() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        // Bound, and never listening.
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        Self { address, _socket: socket }
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
 async fn accept(socket: TcpListener, log: Arc<Log>, handler: Arc<Handler>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
