@@ -11,6 +11,7 @@ mod connections;
 mod deviations;
 mod failures;
 mod fallback_headers;
+mod fallbacks;
 mod filters;
 mod forwarded;
 mod gateway_core;
