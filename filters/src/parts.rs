@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::breaker::Breakers;
+use crate::limit::BucketStores;
 
 /// Gives the time, which only goes forward.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -20,6 +21,8 @@ pub struct Parts {
     pub random: fn() -> f64,
     /// Circuit breakers and bulkheads by name.
     pub breakers: Arc<Breakers>,
+    /// Where rate limits are counted.
+    pub buckets: BucketStores,
 }
 
 impl Debug for Parts {
