@@ -115,13 +115,13 @@ impl Argument {
 
     /// Whether it is the argument `name`, in any spelling.
     pub(crate) fn is_named(&self, name: &str) -> bool {
-        self.key.as_ref().is_some_and(|key| de::relaxed_equal(key, name))
+        self.key.as_ref().is_some_and(|key| relaxed_equal(key, name))
     }
 
     /// Whether it stands below `prefix`, in any spelling.
     pub(crate) fn is_below(&self, prefix: &str) -> bool {
         let key = self.key.as_deref().unwrap_or_default();
-        key.split('.').next().is_some_and(|first| de::relaxed_equal(first, prefix))
+        key.split('.').next().is_some_and(|first| relaxed_equal(first, prefix))
     }
 }
 

@@ -13,8 +13,6 @@ use serde::Deserialize;
 
 use crate::auth::Authenticator;
 use crate::auth::testing::Rules;
-use crate::breaker::Breakers;
-use crate::limit::{BucketStores, InProcessBuckets};
 use crate::{
     AnyFilter, ArgValue, Argument, Entry, Exchange, ExchangeState, Flow, Hook, Incoming,
     MonotonicClock, Parts, Span, UnitSettings, filter, predicate,
@@ -196,13 +194,7 @@ pub(crate) fn parts() -> Parts {
     #[expect(clippy::disallowed_methods, reason = "any instant to count from")]
     let began = Instant::now();
     let clock: MonotonicClock = Arc::new(move || began);
-    let random = || 0.5;
-    Parts {
-        breakers: Arc::new(Breakers::new(Arc::clone(&clock), random)),
-        buckets: BucketStores::only(Arc::new(InProcessBuckets::new(Arc::clone(&clock)))),
-        clock,
-        random,
-    }
+    Parts::in_process(clock, || 0.5)
 }
 
 /// Sends a request through one filter and gives what came of it.

@@ -3,7 +3,6 @@
 #![cfg(test)]
 #![expect(clippy::as_conversions, reason = "the script counts in floating point")]
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the same")]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

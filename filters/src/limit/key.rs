@@ -56,21 +56,22 @@ impl KeyResolver {
     }
 
     fn put(&self, exchange: &Exchange<'_>, route_id: &str, key: &mut Key) -> bool {
+        let headers = exchange.headers();
         match self {
             Self::Member => exchange.member_id().map(|id| key.show(&id)),
             Self::ClientAddress => exchange.client().map(|client| key.push_client(client)),
-            Self::Header(name) => exchange.headers().get(name).map(|value| key.push_value(value)),
+            Self::Header(name) => headers.get(name).map(|value| key.push_value(value)),
             Self::Query(name) => {
                 let value = exchange.query().and_then(|query| first_value(query, name));
                 value.map(|value| key.push(&value))
             }
             Self::Cookie(name) => cookie(exchange, name).map(|value| key.push(value)),
-            Self::Path => Some(key.push(exchange.path())),
+            Self::Path => Some(exchange.path()).map(|path| key.push(path)),
             Self::Host => {
-                let host = exchange.headers().get(header::HOST);
+                let host = headers.get(header::HOST);
                 host.and_then(|host| host.to_str().ok()).map(|host| key.push_host(host))
             }
-            Self::Route => Some(key.push(route_id)),
+            Self::Route => Some(route_id).map(|id| key.push(id)),
             Self::Composite { of, separator } => {
                 let mut others = of.iter().enumerate();
                 let is_there = others.all(|(at, other)| {

@@ -16,10 +16,12 @@ pub trait Buckets: Debug + Send + Sync {
     fn take(&self, route: &str, key: &[u8], policy: &Policy) -> Hook<'_, Taken>;
 }
 
+type Find = dyn Fn(&str) -> Arc<dyn Buckets> + Send + Sync;
+
 /// Finds the buckets of a store by its name. They outlive tables.
 #[derive(Clone)]
 pub struct BucketStores {
-    find: Arc<dyn Fn(&str) -> Arc<dyn Buckets> + Send + Sync>,
+    find: Arc<Find>,
     local: Arc<dyn Buckets>,
 }
 

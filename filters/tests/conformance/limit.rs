@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tollgate_filters::breaker::Breakers;
-use tollgate_filters::limit::{
-    BucketStores, Buckets, HeaderNames, InProcessBuckets, LimitSettings, Policy, Taken,
-};
+use tollgate_filters::limit::{BucketStores, Buckets, HeaderNames, LimitSettings, Policy, Taken};
 use tollgate_filters::{
     Chain, Exchange, ExchangeState, Failure, Flow, Hook, MonotonicClock, Parts,
 };
@@ -89,14 +86,12 @@ fn parts(seconds: &Arc<AtomicU64>, is_lost: bool) -> Parts {
     let seconds = Arc::clone(seconds);
     let clock: MonotonicClock =
         Arc::new(move || began + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-    let random = || 0.5;
-    let in_process = Arc::new(InProcessBuckets::new(Arc::clone(&clock)));
-    let buckets = if is_lost {
-        BucketStores::new(|_| Arc::new(Lost), in_process)
-    } else {
-        BucketStores::only(in_process)
-    };
-    Parts { breakers: Arc::new(Breakers::new(Arc::clone(&clock), random)), buckets, clock, random }
+    let parts = Parts::in_process(clock, || 0.5);
+    if !is_lost {
+        return parts;
+    }
+    let buckets = BucketStores::new(|_| Arc::new(Lost), parts.buckets.local());
+    Parts { buckets, ..parts }
 }
 
 /// A store that does not answer.

@@ -18,6 +18,7 @@ mod http2_clients;
 mod metrics;
 mod pipeline;
 mod proxying;
+mod rate_limiter;
 mod request_size;
 mod routes_in_code;
 mod routes_in_file;
