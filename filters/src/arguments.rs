@@ -2,8 +2,12 @@
 
 mod de;
 
+pub(crate) use de::java_long;
+
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +16,7 @@ pub(crate) use de::relaxed_equal;
 
 use crate::breaker::Resilience;
 use crate::invalid::nearest;
+use crate::limit::{LimitSettings, Policy};
 use crate::{Invalid, Severity, SharedHeaders, Span};
 
 /// A predicate or filter as a route file names it, in either notation.
@@ -102,6 +107,24 @@ impl Entry {
     }
 }
 
+impl Argument {
+    /// Whether it has a name of its own, and not only a place in a shortcut.
+    pub(crate) fn has_name(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| !key.starts_with("_genkey_"))
+    }
+
+    /// Whether it is the argument `name`, in any spelling.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.key.as_ref().is_some_and(|key| relaxed_equal(key, name))
+    }
+
+    /// Whether it stands below `prefix`, in any spelling.
+    pub(crate) fn is_below(&self, prefix: &str) -> bool {
+        let key = self.key.as_deref().unwrap_or_default();
+        key.split('.').next().is_some_and(|first| relaxed_equal(first, prefix))
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.name)?;
@@ -136,8 +159,23 @@ pub trait FromArguments: Sized {
     const ALIASES: &'static [&'static str] = &[];
     /// How arguments without a name reach the fields of [`FromArguments::Config`].
     const SHORTCUT: Shortcut;
+    /// Fields that take `#{@name}`; everywhere else it is refused.
+    const BEANS: &'static [&'static str] = &[];
     /// What a route file may say, as written. Field names are matched without case, `-` and `_`.
     type Config: DeserializeOwned;
+
+    /// Looks at the entry as it is written, before its arguments are given to fields, and gives
+    /// those that count.
+    ///
+    /// # Errors
+    ///
+    /// What no field can tell: a notation, or the spelling of a name.
+    fn look_over<'e>(
+        entry: &'e Entry,
+        _settings: &mut UnitSettings<'_>,
+    ) -> Result<Cow<'e, Entry>, Invalid> {
+        Ok(Cow::Borrowed(entry))
+    }
 
     /// Checks and compiles what was written.
     ///
@@ -174,6 +212,11 @@ pub struct UnitSettings<'a> {
     pub has_auth: bool,
     /// `resilience4j`: what circuit breakers go by. Default: everything by default.
     pub resilience: &'a Resilience,
+    /// What the file says about rate limits. Default: everything by default.
+    pub limits: &'a LimitSettings,
+    /// The limit that counts for the whole route, if one of its filters writes one
+    /// ([`crate::filter::written_limit`]).
+    pub route_limit: Option<Policy>,
     /// The header names and values that units of the file share.
     pub shared_headers: SharedHeaders,
     /// Problems that do not stop the file from being served.
@@ -181,6 +224,7 @@ pub struct UnitSettings<'a> {
 }
 
 static NO_RESILIENCE: Resilience = Resilience::none();
+static NO_LIMITS: LazyLock<LimitSettings> = LazyLock::new(LimitSettings::default);
 
 impl<'a> UnitSettings<'a> {
     /// Settings of a native file for the route `route_id`.
@@ -195,6 +239,8 @@ impl<'a> UnitSettings<'a> {
             original_status_header: None,
             has_auth: true,
             resilience: &NO_RESILIENCE,
+            limits: &NO_LIMITS,
+            route_limit: None,
             shared_headers: SharedHeaders::default(),
             warnings: Vec::new(),
         }
@@ -258,8 +304,11 @@ pub(crate) fn bind<U: FromArguments>(
 ) -> Result<Bound<U>, Invalid> {
     let known_warnings = settings.warnings.len();
     let ignored = RefCell::default();
-    let built = refuse_expressions(entry)
-        .and_then(|()| de::Arguments::normalise(entry, U::SHORTCUT, settings, &ignored))
+    let built = U::look_over(entry, settings)
+        .and_then(|entry| {
+            refuse_expressions(&entry, U::BEANS)?;
+            de::Arguments::normalise(&entry, U::SHORTCUT, settings, &ignored)
+        })
         .and_then(U::Config::deserialize)
         .and_then(|config| U::from_arguments(config, settings));
     let ignored = ignored.into_inner().into_iter();
@@ -283,7 +332,9 @@ pub(crate) fn bind<U: FromArguments>(
 
 /// Refuses values that the reference gateway evaluates: `#{@name}` names an object of the
 /// application, and this gateway has none (`predicates.md` 1.9).
-fn refuse_expressions(entry: &Entry) -> Result<(), Invalid> {
+///
+/// The fields that take such a name look it up themselves.
+fn refuse_expressions(entry: &Entry, beans: &[&str]) -> Result<(), Invalid> {
     let is_expression = |text: &&str| text.trim_start().starts_with("#{") && text.ends_with('}');
     for argument in &entry.arguments {
         let expression = match &argument.value {
@@ -292,6 +343,9 @@ fn refuse_expressions(entry: &Entry) -> Result<(), Invalid> {
         };
         let Some(expression) = expression.map(str::trim) else { continue };
         let name = expression.strip_prefix("#{@").and_then(|rest| rest.strip_suffix('}'));
+        if name.is_some() && beans.iter().any(|field| argument.is_named(field)) {
+            continue;
+        }
         let problem = match name {
             Some(name) => Invalid::new("unknown-bean", format!("no bean `{name}` is known")),
             None => Invalid::new("expression", format!("`{expression}` is an expression"))

@@ -40,6 +40,7 @@ pub use session::{
     SessionStore, StoreError, Stored, TokenKey,
 };
 pub use throttle::ThrottleSettings;
+pub(crate) use throttle::network_of;
 pub use token::{Token, TokenAlgorithm, TokenKeys, TokenProblem, TokenSettings};
 
 /// A member of the platform, as upstreams are told.

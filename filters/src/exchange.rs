@@ -204,6 +204,17 @@ impl<'a> Exchange<'a> {
         &self.state.variables
     }
 
+    /// Address of the client, after trusted proxies.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.state.client
+    }
+
+    /// The id of the member that the request comes from, once that is known.
+    pub fn member_id(&self) -> Option<i64> {
+        let identity = self.state.auth.as_ref()?.identity()?;
+        Some(identity.member_id)
+    }
+
     /// Everything that outlives this phase.
     pub fn state(&mut self) -> &mut ExchangeState {
         self.state

@@ -19,6 +19,7 @@ mod redirect_to;
 mod remove_request_header;
 mod remove_request_parameter;
 mod remove_response_header;
+mod request_rate_limiter;
 mod request_size;
 mod retry;
 mod rewrite_path;
@@ -37,6 +38,8 @@ use pingora_http::ResponseHeader;
 
 use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
 use crate::{Answer, Around, Entry, Exchange, Failure, Invalid, Parts};
+
+pub use request_rate_limiter::written_limit;
 
 /// The table of filters: [`ALL`], and a type that holds any of them in place.
 macro_rules! filters {
@@ -85,6 +88,7 @@ filters! {
     remove_request_header::RemoveRequestHeader,
     remove_request_parameter::RemoveRequestParameter,
     remove_response_header::RemoveResponseHeader,
+    request_rate_limiter::RequestRateLimiter,
     request_size::RequestSize,
     retry::Retry,
     rewrite_path::RewritePath,
@@ -304,6 +308,7 @@ mod tests {
         ("RemoveRequestHeader", include_str!("filter/remove_request_header.rs")),
         ("RemoveRequestParameter", include_str!("filter/remove_request_parameter.rs")),
         ("RemoveResponseHeader", include_str!("filter/remove_response_header.rs")),
+        ("RequestRateLimiter", include_str!("filter/request_rate_limiter.rs")),
         ("RequestSize", include_str!("filter/request_size.rs")),
         ("RewritePath", include_str!("filter/rewrite_path.rs")),
         ("SaveSession", include_str!("filter/save_session.rs")),

@@ -44,6 +44,7 @@ pub mod exception;
 pub mod filter;
 pub mod host_pattern;
 pub mod java_regex;
+pub mod limit;
 pub mod path_pattern;
 pub mod predicate;
 pub mod retry;

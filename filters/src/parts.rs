@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::breaker::Breakers;
+use crate::limit::{BucketStores, InProcessBuckets};
 
 /// Gives the time, which only goes forward.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -20,6 +21,20 @@ pub struct Parts {
     pub random: fn() -> f64,
     /// Circuit breakers and bulkheads by name.
     pub breakers: Arc<Breakers>,
+    /// Where rate limits are counted.
+    pub buckets: BucketStores,
+}
+
+impl Parts {
+    /// Parts of their own, with everything that counts in the process.
+    pub fn in_process(clock: MonotonicClock, random: fn() -> f64) -> Self {
+        Self {
+            breakers: Arc::new(Breakers::new(Arc::clone(&clock), random)),
+            buckets: BucketStores::only(Arc::new(InProcessBuckets::new(Arc::clone(&clock)))),
+            clock,
+            random,
+        }
+    }
 }
 
 impl Debug for Parts {

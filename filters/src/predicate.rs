@@ -25,6 +25,8 @@ use std::sync::Arc;
 use crate::arguments::{Bound, FromArguments, UnitSettings, bind};
 use crate::{Entry, Failure, Invalid, Variables};
 
+pub(crate) use cookie::cookies;
+pub(crate) use host::without_port;
 pub use incoming::{Choices, Incoming, RequestPath};
 
 /// Every predicate a route may name, in alphabetical order.

@@ -144,6 +144,12 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     })
 }
 
+/// The first value of a parameter, decoded; `None` if there is no such parameter or it has no value.
+pub(crate) fn first_value<'q>(query: &'q str, wanted: &str) -> Option<Cow<'q, str>> {
+    let (_, value) = pairs(query).find(|(name, _)| decode(name) == wanted)?;
+    value.map(decode)
+}
+
 /// Decodes a name or value of a form; what is not UTF-8 becomes U+FFFD.
 fn decode(text: &str) -> Cow<'_, str> {
     if text.contains('+') {

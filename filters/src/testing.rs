@@ -1,17 +1,21 @@
 //! How units are tested: from the text a route file would have, without a socket.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use http::HeaderMap;
 use pingora_http::{RequestHeader, ResponseHeader};
+use serde::Deserialize;
 
 use crate::auth::Authenticator;
 use crate::auth::testing::Rules;
 use crate::{
-    AnyFilter, Entry, Exchange, ExchangeState, Flow, Hook, Incoming, Span, UnitSettings, filter,
-    predicate,
+    AnyFilter, ArgValue, Argument, Entry, Exchange, ExchangeState, Flow, Hook, Incoming,
+    MonotonicClock, Parts, Span, UnitSettings, filter, predicate,
 };
 
 /// Runs every row of the table at the top of a filter's file.
@@ -160,10 +164,37 @@ pub(crate) fn logged_in() -> (Authenticator, String) {
 
 /// Builds a filter as a Spring file would have it.
 #[track_caller]
-fn filter(shortcut: &str) -> AnyFilter {
+fn filter(written: &str) -> AnyFilter {
     let mut settings = UnitSettings::spring("test");
-    filter::build(&Entry::filter_shortcut(shortcut, Span::default()), &mut settings)
-        .unwrap_or_else(|problem| panic!("{problem}"))
+    let unit =
+        filter::build(&entry(written), &mut settings).unwrap_or_else(|problem| panic!("{problem}"));
+    unit.prepare(&parts());
+    unit
+}
+
+/// Reads a filter in either notation: the shortcut, or `{ name: …, args: { … } }`.
+#[track_caller]
+pub(crate) fn entry(written: &str) -> Entry {
+    #[derive(Deserialize)]
+    struct Expanded {
+        name: String,
+        args: BTreeMap<String, String>,
+    }
+    let span = Span::default();
+    if !written.starts_with('{') {
+        return Entry::filter_shortcut(written, span);
+    }
+    let Expanded { name, args } = serde_yaml::from_str(written).unwrap();
+    let argument = |(key, value)| Argument { key: Some(key), value: ArgValue::Text(value), span };
+    Entry { name, arguments: args.into_iter().map(argument).collect(), span }
+}
+
+/// What filters share, at a time that does not go on.
+pub(crate) fn parts() -> Parts {
+    #[expect(clippy::disallowed_methods, reason = "any instant to count from")]
+    let began = Instant::now();
+    let clock: MonotonicClock = Arc::new(move || began);
+    Parts::in_process(clock, || 0.5)
 }
 
 /// Sends a request through one filter and gives what came of it.
@@ -195,7 +226,7 @@ pub(crate) fn check_match(shortcut: &str, request: &str, expected: bool) {
 /// Asserts that a native file with this filter or predicate is refused with `message`.
 #[track_caller]
 pub(crate) fn check_invalid(shortcut: &str, message: &str) {
-    let entry = Entry::filter_shortcut(shortcut, Span::default());
+    let entry = entry(shortcut);
     let mut settings = UnitSettings::native("test");
     let known_filter = filter::ALL.iter().any(|known| known.name() == entry.name);
     let problem = if known_filter {

@@ -3,7 +3,6 @@
 
 mod members;
 mod proof;
-mod redis_link;
 mod redis_sessions;
 mod secrets;
 

@@ -14,9 +14,10 @@
 
 use std::collections::HashSet;
 
+use tollgate_filters::filter::written_limit;
 use tollgate_filters::{
-    Chain, Entry, Filter, Invalid, Ordered, Predicate, Route, SharedHeaders, Span, Target,
-    UnitSettings, filter, predicate,
+    ArgValue, Argument, Chain, Entry, Filter, Invalid, Ordered, Predicate, Route, SharedHeaders,
+    Span, Target, UnitSettings, filter, predicate,
 };
 
 /// Collects routes; [`RouteBuilder::build`] tells everything that is wrong with them.
@@ -37,7 +38,7 @@ pub struct RouteSpec {
 
 #[derive(Debug)]
 enum Step {
-    Named { order: Option<i32>, shortcut: String },
+    Named { order: Option<i32>, entry: Entry },
     Own { order: Option<i32>, filter: Box<dyn Filter> },
 }
 
@@ -121,14 +122,31 @@ impl RouteSpec {
     /// Adds a filter in the shortcut notation, at its place in the list.
     #[must_use]
     pub fn filter(mut self, shortcut: &str) -> Self {
-        self.steps.push(Step::Named { order: None, shortcut: shortcut.to_owned() });
+        let entry = Entry::filter_shortcut(shortcut, Span::default());
+        self.steps.push(Step::Named { order: None, entry });
+        self
+    }
+
+    /// Adds a filter with arguments by name, at its place in the list: for filters that have no
+    /// shortcut, such as `RequestRateLimiter`.
+    #[must_use]
+    pub fn filter_with(mut self, name: &str, arguments: &[(&str, &str)]) -> Self {
+        let argument = |(key, value): &(&str, &str)| Argument {
+            key: Some((*key).to_owned()),
+            value: ArgValue::Text((*value).to_owned()),
+            span: Span::default(),
+        };
+        let arguments = arguments.iter().map(argument).collect();
+        let entry = Entry { name: name.to_owned(), arguments, span: Span::default() };
+        self.steps.push(Step::Named { order: None, entry });
         self
     }
 
     /// Adds a filter in the shortcut notation with an order number.
     #[must_use]
     pub fn filter_at(mut self, order: i32, shortcut: &str) -> Self {
-        self.steps.push(Step::Named { order: Some(order), shortcut: shortcut.to_owned() });
+        let entry = Entry::filter_shortcut(shortcut, Span::default());
+        self.steps.push(Step::Named { order: Some(order), entry });
         self
     }
 
@@ -177,14 +195,16 @@ impl RouteSpec {
         let captured = predicates.iter().flat_map(|predicate| predicate.variables());
         let variables: Vec<String> = captured.map(str::to_owned).collect();
         settings.variables = &variables;
+        let mut written = self.steps.iter().filter_map(|step| match step {
+            Step::Named { entry, .. } => written_limit(entry),
+            Step::Own { .. } => None,
+        });
+        settings.route_limit = written.next_back();
         let mut steps = Vec::new();
         for (place, step) in (1..).zip(self.steps) {
             let (order, built) = match step {
                 Step::Own { order, filter } => (order, Ok(filter.into())),
-                Step::Named { order, shortcut } => {
-                    let entry = Entry::filter_shortcut(&shortcut, Span::default());
-                    (order, filter::build(&entry, &mut settings))
-                }
+                Step::Named { order, entry } => (order, filter::build(&entry, &mut settings)),
             };
             match built {
                 Ok(filter) => {

@@ -10,8 +10,8 @@ use http::{HeaderName, header};
 use serde::de::IgnoredAny;
 use tollgate_filters::breaker::{Breakers, Resilience};
 use tollgate_filters::{
-    Answer, HeaderField, JavaPattern, MetadataValue, MonotonicClock, Parts, Route, RouteTable, Row,
-    Scheme, TargetKind, header_value,
+    Answer, HeaderField, JavaPattern, MetadataValue, Parts, Route, RouteTable, Row, Scheme,
+    TargetKind, header_value,
 };
 
 use crate::admin::AdminToken;
@@ -40,12 +40,6 @@ pub struct Shared {
     pub parts: Parts,
 }
 
-fn parts() -> Parts {
-    let clock: MonotonicClock = Arc::new(clock::now);
-    let breakers = Arc::new(Breakers::new(Arc::clone(&clock), fastrand::f64));
-    Parts { clock, random: fastrand::f64, breakers }
-}
-
 impl Shared {
     /// Nothing yet but where to count, and where secrets come from.
     pub fn new(metrics: Metrics, environment: Environment) -> Self {
@@ -54,7 +48,7 @@ impl Shared {
             upstreams: Upstreams::default(),
             admin_token: AdminToken::new(Arc::clone(&environment)),
             auth: AuthParts::new(environment),
-            parts: parts(),
+            parts: Parts::in_process(Arc::new(clock::now), fastrand::f64),
         }
     }
 }

@@ -232,9 +232,18 @@ impl Value {
     }
 }
 
+fn java_int(text: &str) -> Result<i32, Invalid> {
+    let number = java_long(text).ok().and_then(|number| i32::try_from(number).ok());
+    number.ok_or_else(|| not_whole(text))
+}
+
+fn not_whole(text: &str) -> Invalid {
+    de::Error::custom(format!("`{text}` is not a whole number"))
+}
+
 /// Reads a whole number as the reference gateway does: blanks are dropped, a sign, leading zeros,
 /// digits of any script, and hexadecimal after `0x` or `#` are fine.
-fn java_int(text: &str) -> Result<i32, Invalid> {
+pub(crate) fn java_long(text: &str) -> Result<i64, Invalid> {
     let written: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (negative, digits) = match written.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -247,10 +256,7 @@ fn java_int(text: &str) -> Result<i32, Invalid> {
         None if starts_right(digits) => parse_long(digits),
         _ => None,
     };
-    parsed
-        .map(|value| if negative { -value } else { value })
-        .and_then(|value| i32::try_from(value).ok())
-        .ok_or_else(|| de::Error::custom(format!("`{text}` is not a whole number")))
+    parsed.map(|value| if negative { -value } else { value }).ok_or_else(|| not_whole(text))
 }
 
 /// Reads a truth value as the reference gateway does (`filters.md` 2.4).
@@ -275,6 +281,10 @@ impl<'de> Deserializer<'de> for Value {
 
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
         visitor.visit_i32(java_int(&self.text()?)?)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_i64(java_long(&self.text()?)?)
     }
 
     /// An optional field holds one value, never a list. A list for it is refused in strict files
@@ -303,7 +313,7 @@ impl<'de> Deserializer<'de> for Value {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        i8 i16 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
         unit unit_struct tuple tuple_struct map struct enum identifier ignored_any
     }
 }

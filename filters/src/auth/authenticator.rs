@@ -20,7 +20,7 @@ use super::session::{
     Beginning, LoginKey, Member, MemberStatus, Rotated, Rotation, Seen, SessionStore, StoreError,
     TokenKey,
 };
-use super::throttle::{Attempt, Attempts, ThrottleSettings, client};
+use super::throttle::{Attempt, Attempts, ThrottleSettings, network_of};
 use super::token::{Token, TokenKeys, TokenSettings};
 use super::{Identity, login, spoof};
 use crate::path_pattern::PathPattern;
@@ -338,7 +338,7 @@ impl Authenticator {
         let email = login::email(body)?;
         let key = LoginKey {
             email_hash: Sha256::digest(email.as_bytes()).into(),
-            address: exchange.state().client.map(client),
+            address: exchange.client().map(network_of),
         };
         let attempt = self.attempts.begin(key);
         let failures = self.store.failures(key).await?;

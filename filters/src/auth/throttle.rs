@@ -94,7 +94,7 @@ fn one_less<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
 
 /// What stands for a client: its address, or the network of 64 bits that an IPv6 client has to
 /// itself.
-pub(super) fn client(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn key(email: u8, address: &str) -> LoginKey {
-        let address = Some(client(address.parse().unwrap()));
+        let address = Some(network_of(address.parse().unwrap()));
         LoginKey { email_hash: [email; 32], address }
     }
 

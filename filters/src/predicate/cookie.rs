@@ -73,7 +73,7 @@ impl fmt::Display for Cookie {
 
 /// The cookies of one header line, as the reference gateway's server reads them
 /// (`predicates.md` 5.5).
-fn cookies(line: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn cookies(line: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     const VERSION: &[u8] = b"$Version";
     let is_obsolete =
         line.get(..VERSION.len()).is_some_and(|lead| lead.eq_ignore_ascii_case(VERSION));

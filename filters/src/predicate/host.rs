@@ -82,7 +82,7 @@ impl Host {
 }
 
 /// Cuts at the last colon; the colons of an address in brackets do not count.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     let address = host.starts_with('[').then(|| host.rfind(']')).flatten().unwrap_or_default();
     match host.rfind(':') {
         Some(colon) if colon > address => host.get(..colon).unwrap_or(host),

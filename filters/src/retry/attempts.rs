@@ -158,7 +158,6 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::breaker::Breakers;
     use crate::exception::Class;
     use crate::retry::{Backoff, Series};
     use crate::testing::head;
@@ -197,8 +196,7 @@ mod tests {
             let for_clock = Arc::clone(&passed);
             let clock: MonotonicClock = Arc::new(move || origin + *for_clock.lock().unwrap());
             let random = || 0.0;
-            let breakers = Arc::new(Breakers::new(Arc::clone(&clock), random));
-            let parts = OnceLock::from(Parts { clock, random, breakers });
+            let parts = OnceLock::from(Parts::in_process(clock, random));
             let attempts = Attempts::begin(&Arc::new(Rules { policy, parts }));
             Self { origin, passed, attempts }
         }

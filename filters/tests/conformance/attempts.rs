@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pingora_http::RequestHeader;
-use tollgate_filters::breaker::Breakers;
 use tollgate_filters::{
     Around, Chain, DurationText, Exchange, ExchangeState, Failure, Flow, MonotonicClock, Parts,
     Verdict,
@@ -26,8 +25,7 @@ pub(crate) fn check(chain: &Chain, head: &mut RequestHeader, attempts: &[String]
     let for_clock = Arc::clone(&passed);
     let clock: MonotonicClock = Arc::new(move || origin + *for_clock.lock().unwrap());
     let random = || 0.5;
-    let breakers = Arc::new(Breakers::new(Arc::clone(&clock), random));
-    chain.prepare(&Parts { clock, random, breakers });
+    chain.prepare(&Parts::in_process(clock, random));
     let mut request = Request { chain, around: Vec::new() };
     let mut state = ExchangeState::default();
     let mut exchange = Exchange::new(head, &mut state);

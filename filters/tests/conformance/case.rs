@@ -71,6 +71,11 @@ pub(crate) struct Case {
     /// See `attempts.rs` for the words.
     #[serde(default)]
     pub(crate) attempts: Vec<String>,
+    /// Calls of one bucket.
+    pub(crate) bucket: Option<BucketProbe>,
+    /// Requests that go through the filters one after the other.
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
     /// The phase in which the filters fail: `request` or `response`.
     pub(crate) fails: Option<String>,
 }
@@ -103,6 +108,59 @@ pub(crate) struct Settings {
     pub(crate) optional_trailing_slash: bool,
     pub(crate) base_path: String,
     pub(crate) original_status_header: Option<String>,
+    pub(crate) limits: Limits,
+}
+
+/// What a file may set for rate limits.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Limits {
+    pub(crate) without_headers: bool,
+    pub(crate) deny_empty_key: Option<bool>,
+    pub(crate) throw_on_limit: bool,
+    /// Rate, burst and cost by route id.
+    pub(crate) config: BTreeMap<String, [i32; 3]>,
+    /// Whether the store does not answer.
+    pub(crate) lost: bool,
+}
+
+/// A token bucket and what its calls give.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BucketProbe {
+    pub(crate) rate: i32,
+    pub(crate) capacity: i64,
+    pub(crate) requested: i32,
+    /// How many seconds it is kept at least.
+    #[serde(default)]
+    pub(crate) life: u64,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// One call of a bucket.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Call {
+    pub(crate) now: u64,
+    pub(crate) allowed: bool,
+    pub(crate) remaining: i64,
+}
+
+/// The same request some times, and what the client sees each time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    /// Seconds since the first one.
+    #[serde(default)]
+    pub(crate) at: u64,
+    #[serde(default = "once")]
+    pub(crate) times: usize,
+    pub(crate) request: String,
+    pub(crate) client: String,
+}
+
+fn once() -> usize {
+    1
 }
 
 /// A request and what predicates make of it.

@@ -8,6 +8,7 @@
 
 mod attempts;
 mod case;
+mod limit;
 mod run;
 
 use std::fs;

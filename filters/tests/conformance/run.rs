@@ -15,6 +15,7 @@ use tollgate_filters::{
 
 use super::attempts;
 use super::case::{Case, Draw, Probe, TargetProbe, Value, Written};
+use super::limit;
 
 pub(super) type Outcome = Result<(), String>;
 
@@ -61,6 +62,10 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
             .map_err(|problem| format!("{}: {problem}", probe.request))?;
     }
     check_shown(&case.shows, &units.chain)?;
+    if let Some(probe) = &case.bucket {
+        limit::check_bucket(probe)?;
+    }
+    limit::check_steps(case, &units.chain)?;
     match &case.request {
         Some(request) if !case.attempts.is_empty() => {
             attempts::check(&units.chain, &mut request_head(request)?, &case.attempts)
@@ -72,12 +77,14 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
 
 fn build(case: &Case, strict: bool) -> Result<Units, Invalid> {
     let id = case.route.as_deref().unwrap_or("r");
+    let limits = limit::settings(&case.settings.limits);
     let base = if strict { UnitSettings::native(id) } else { UnitSettings::spring(id) };
     let mut settings = UnitSettings {
         host_include_port: case.settings.include_port.unwrap_or(true),
         optional_trailing_slash: case.settings.optional_trailing_slash,
         base_path: &case.settings.base_path,
         original_status_header: case.settings.original_status_header.as_deref(),
+        limits: &limits,
         ..base
     };
     let mut predicates = Vec::new();
@@ -91,6 +98,10 @@ fn build(case: &Case, strict: bool) -> Result<Units, Invalid> {
         .chain(case.variables.keys().cloned())
         .collect();
     settings.variables = &variables;
+    for written in case.default_filters.iter().chain(&case.filters) {
+        settings.route_limit =
+            filter::written_limit(&entry(written, false)?).or(settings.route_limit);
+    }
     let mut filters = |list: &[Written]| -> Result<Vec<AnyFilter>, Invalid> {
         list.iter().map(|written| filter::build(&entry(written, false)?, &mut settings)).collect()
     };
@@ -301,7 +312,7 @@ fn upstream_answers(
     }
 }
 
-fn add_pending(state: &ExchangeState, head: &mut ResponseHeader) {
+pub(super) fn add_pending(state: &ExchangeState, head: &mut ResponseHeader) {
     for (name, value) in &state.pending {
         name.append_to_response(head, value.clone()).unwrap();
     }
@@ -313,7 +324,7 @@ fn check_request(expected: &str, head: &RequestHeader) -> Outcome {
 }
 
 /// Compares a first line, and for each header named all of its values.
-fn check_lines(expected: &str, first: &str, headers: &HeaderMap) -> Outcome {
+pub(super) fn check_lines(expected: &str, first: &str, headers: &HeaderMap) -> Outcome {
     let mut lines = expected.lines();
     let wanted = lines.next().unwrap_or_default();
     if wanted != first {
@@ -343,7 +354,7 @@ fn latin1(value: &http::HeaderValue) -> String {
     value.as_bytes().iter().map(|byte| char::from(*byte)).collect()
 }
 
-fn request_head(text: &str) -> Result<RequestHeader, String> {
+pub(super) fn request_head(text: &str) -> Result<RequestHeader, String> {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let (method, target) = match first.split_once(' ') {
@@ -359,7 +370,7 @@ fn request_head(text: &str) -> Result<RequestHeader, String> {
     Ok(head)
 }
 
-fn response_head(text: &str) -> ResponseHeader {
+pub(super) fn response_head(text: &str) -> ResponseHeader {
     let mut lines = text.lines();
     let status: u16 = lines.next().unwrap_or("200").parse().unwrap();
     let mut head = ResponseHeader::build(status, None).unwrap();

@@ -23,8 +23,8 @@ use tollgate_filters::auth::{
 use uuid::Uuid;
 
 use super::hex;
-use super::redis_link::RedisLink;
 use crate::clock;
+use crate::stores::RedisLink;
 
 /// Sessions in Redis.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_filters::breaker::Resilience;
+use tollgate_filters::filter::written_limit;
+use tollgate_filters::limit::{LimitSettings, Policy};
 use tollgate_filters::{
     AnyFilter, ArgValue, Chain, Entry, Invalid, Predicate, Route, Severity, SharedHeaders, Source,
     Span, Target, TargetKind, UnitSettings, filter, predicate,
@@ -72,6 +74,9 @@ impl<'b, 'a> Builder<'b, 'a> {
             let broken = broken.chain(definition.broken_predicates.iter().map(String::as_str));
             variables.extend(broken.flat_map(names_in_braces));
         }
+        // Defaults are built first, and the last one built counts (`resilience.md` 1.5).
+        let written = self.defaults.iter().chain(&definition.filters);
+        attempt.route_limit = written.rev().find_map(|unit| written_limit(&unit.entry));
         let own_start = attempt.found.len();
         let defaults = attempt.filters(self.defaults, &variables);
         let of_defaults = attempt.found.split_off(own_start);
@@ -172,6 +177,9 @@ struct Attempt<'b, 'a> {
     has_auth: bool,
     resilience: &'b Resilience,
     id: &'b Arc<str>,
+    limits: &'b LimitSettings,
+    /// The limit that a filter of the route writes.
+    route_limit: Option<Policy>,
     shared_headers: SharedHeaders,
     found: Vec<Found>,
 }
@@ -184,6 +192,8 @@ impl<'b, 'a> Attempt<'b, 'a> {
             has_auth: builder.settings.auth.is_some(),
             resilience: &builder.settings.resilience,
             id,
+            limits: &builder.settings.rate_limits,
+            route_limit: None,
             shared_headers: builder.shared_headers.clone(),
             found: Vec::new(),
         }
@@ -226,6 +236,8 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 original_status_header: self.told.original_status_header.as_deref(),
                 has_auth: self.has_auth,
                 resilience: self.resilience,
+                limits: self.limits,
+                route_limit: self.route_limit,
                 shared_headers: self.shared_headers.clone(),
                 ..UnitSettings::native(self.id)
             };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod auth;
+mod limits;
 mod read;
 mod resilience;
 
@@ -13,6 +14,8 @@ use std::time::Duration;
 use tollgate_filters::breaker::Resilience;
 
 pub use answers::{LocalAnswer, LocalAnswers};
+use tollgate_filters::limit::LimitSettings;
+
 pub(super) use auth::spring_redis;
 pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
@@ -56,6 +59,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// `loadbalancer.use404`: whether a service without instances is 404, not 503. Default false.
     pub load_balancer_use_404: bool,
+    /// `key-resolvers`, `redis-rate-limiter` and `filter.request-rate-limiter`: rate limits.
+    pub rate_limits: LimitSettings,
     /// `stores`: where state is kept that several gateways share. Start-only.
     pub stores: Vec<Store>,
     /// `auth`: login tokens. `None`, the default: no authentication.
@@ -261,6 +266,7 @@ impl Default for Settings {
             hop_by_hop: HOP_BY_HOP.iter().map(|name| (*name).to_owned()).collect(),
             metrics: Metrics::default(),
             load_balancer_use_404: false,
+            rate_limits: LimitSettings::default(),
             stores: Vec::new(),
             auth: None,
             answers: LocalAnswers::new(),

@@ -24,17 +24,25 @@ pub(super) fn boolean(value: &Value<'_>) -> Result<bool, Invalid> {
 
 /// A whole number of 32 bits, in Java's forms when it is text; a fraction of a YAML number is cut.
 pub(super) fn int(value: &Value<'_>) -> Result<i32, Invalid> {
-    let whole = match &value.typed {
-        Typed::Integer(digits) => digits.parse::<i64>().ok(),
-        Typed::Float(number) => truncated(*number),
-        Typed::Text(text) => java_int(text),
-        Typed::Null | Typed::Boolean(_) => None,
-    };
-    whole.and_then(|whole| i32::try_from(whole).ok()).ok_or_else(|| {
+    whole(value).and_then(|whole| i32::try_from(whole).ok()).ok_or_else(|| {
         let text = value.text();
         let help = "a whole number between -2147483648 and 2147483647";
         invalid(format!("`{text}` is not a whole number of 32 bits")).with_help(help)
     })
+}
+
+/// A whole number of 64 bits.
+pub(super) fn long(value: &Value<'_>) -> Result<i64, Invalid> {
+    whole(value).ok_or_else(|| invalid(format!("`{}` is not a whole number", value.text())))
+}
+
+fn whole(value: &Value<'_>) -> Option<i64> {
+    match &value.typed {
+        Typed::Integer(digits) => digits.parse::<i64>().ok(),
+        Typed::Float(number) => truncated(*number),
+        Typed::Text(text) => java_int(text),
+        Typed::Null | Typed::Boolean(_) => None,
+    }
 }
 
 fn truncated(number: f64) -> Option<i64> {

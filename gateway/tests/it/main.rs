@@ -20,6 +20,7 @@ mod http2_clients;
 mod metrics;
 mod pipeline;
 mod proxying;
+mod rate_limiter;
 mod request_size;
 mod retry;
 mod retry_budget;

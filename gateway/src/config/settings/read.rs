@@ -10,7 +10,7 @@ use tollgate_filters::{Invalid, filter, predicate};
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
-use super::{answers, auth};
+use super::{answers, auth, limits};
 use crate::config::context::Value;
 use crate::config::names::kebab;
 use crate::config::reader::{Item, Section};
@@ -62,6 +62,7 @@ pub(in crate::config) fn own(section: &Section<'_, '_>, settings: &mut Settings)
         log.finish();
     }
     auth::read(section, settings);
+    limits::key_resolvers(section, settings);
     answers::read(section, settings);
 }
 
@@ -184,6 +185,7 @@ pub(in crate::config) fn gateway(section: &Section<'_, '_>, settings: &mut Setti
             status.text("original-status-header-name").filter(|name| !name.is_empty());
         status.finish();
     }
+    limits::redis_rate_limiter(section, settings);
     predicates(section, settings);
     filters(section, settings);
 }
@@ -261,6 +263,9 @@ fn filters(section: &Section<'_, '_>, settings: &mut Settings) {
     for definition in filter::ALL {
         let name = kebab(definition.name());
         let Some(one) = all.section(name.clone()) else { continue };
+        if name == "request-rate-limiter" {
+            limits::filter(&one, settings);
+        }
         if switched_off(&one) {
             settings.units.filters_off.push(name);
         }

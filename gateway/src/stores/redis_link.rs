@@ -27,7 +27,7 @@ const SILENT: u32 = 8;
 
 /// A connection to Redis that is made again when it is lost.
 #[derive(Debug)]
-pub(super) struct RedisLink {
+pub(crate) struct RedisLink {
     keeper: Arc<Keeper>,
     state: watch::Receiver<State>,
     /// The keeper's task. Started by the first request, because only there is a runtime.
@@ -78,7 +78,7 @@ impl std::fmt::Debug for State {
 
 impl RedisLink {
     /// A link to the server at `url`, which loads `scripts` whenever it connects.
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &str,
         scripts: Vec<Script>,
         connect_limit: Duration,
@@ -94,7 +94,7 @@ impl RedisLink {
 
     /// Sends commands in one turn. They are sent again if the connection was lost before there was
     /// an answer, so they must be such that twice is as good as once.
-    pub(super) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         commands: &Pipeline,
     ) -> Result<T, StoreError> {
