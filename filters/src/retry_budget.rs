@@ -49,7 +49,7 @@ const MOST_SECOND: u64 = u64::MAX >> SECOND_SHIFT;
 
 impl RetryBudget {
     /// The longest window.
-    pub const LONGEST_WINDOW: Duration = Duration::from_secs(60);
+    pub const LONGEST_WINDOW: Duration = Duration::from_mins(1);
 
     /// A budget of which nothing is used.
     pub fn new(settings: &RetryBudgetSettings, started: Instant) -> Self {

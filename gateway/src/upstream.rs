@@ -13,7 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tollgate_filters::{RetryBudget, RetryBudgetSettings};
 
+use crate::clock;
 use crate::snapshot::Shared;
 
 pub use destination::Destination;
@@ -29,6 +31,8 @@ pub struct Upstream {
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// The address that worked last; attempts begin there.
     preferred: AtomicUsize,
+    /// What clients ask of it, and what retries may add.
+    budget: RetryBudget,
 }
 
 impl Upstream {
@@ -61,6 +65,12 @@ impl Upstream {
             let _moved =
                 self.preferred.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
         }
+    }
+
+    /// What clients ask of it directly, and what retries may add. The instances of a service share
+    /// the service's.
+    pub fn budget(&self) -> &RetryBudget {
+        &self.budget
     }
 
     /// The host as written, without brackets.
@@ -184,6 +194,7 @@ fn new_upstream((host, port): &(String, u16)) -> Upstream {
             literal.map(|ip| SocketAddr::new(ip, *port)).into_iter().collect(),
         ),
         preferred: AtomicUsize::new(0),
+        budget: RetryBudget::new(&RetryBudgetSettings::default(), clock::now()),
     }
 }
 

@@ -66,6 +66,7 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
             drop(spring.item(name));
         }
         if let Some(cloud) = spring.section("cloud") {
+            settings::spring_services(&cloud, settings);
             if let Some(gateway) = cloud.section("gateway") {
                 routes = prefixes(gateway, settings);
             }

@@ -3,16 +3,21 @@
 mod answers;
 mod auth;
 mod read;
+mod services;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tollgate_filters::RetryBudgetSettings;
+
 pub use answers::{LocalAnswer, LocalAnswers};
 pub(super) use auth::spring_redis;
 pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
+pub(super) use services::spring_services;
+pub use services::{Balance, Ejection, HealthCheck, InstanceSpec, ServiceSettings};
 
 /// Everything a file says besides routes, with the defaults for what it does not say.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +62,10 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// `answers`: local answers by their paths, seen only by `forward:`. Default none.
     pub answers: LocalAnswers,
+    /// `services`: what `lb://name` refers to.
+    pub services: Vec<ServiceSettings>,
+    /// `retry-budget`: how many retries an upstream may get.
+    pub retry_budget: RetryBudgetSettings,
     /// What units are told.
     pub units: Units,
 }
@@ -255,6 +264,8 @@ impl Default for Settings {
             stores: Vec::new(),
             auth: None,
             answers: LocalAnswers::new(),
+            services: Vec::new(),
+            retry_budget: RetryBudgetSettings::default(),
             units: Units::default(),
         }
     }

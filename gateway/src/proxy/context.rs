@@ -191,7 +191,7 @@ impl Context {
     pub fn destination(&self) -> Option<&Destination> {
         match &self.plan()?.reach {
             Reach::Direct(destination) => Some(destination),
-            Reach::Nowhere => None,
+            Reach::Balanced { .. } | Reach::Nowhere => None,
         }
     }
 

@@ -10,7 +10,7 @@ use tollgate_filters::{Invalid, filter, predicate};
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
-use super::{answers, auth};
+use super::{answers, auth, services};
 use crate::config::context::Value;
 use crate::config::names::kebab;
 use crate::config::reader::{Item, Section};
@@ -62,6 +62,8 @@ pub(in crate::config) fn own(section: &Section<'_, '_>, settings: &mut Settings)
         log.finish();
     }
     auth::read(section, settings);
+    services::read(section, settings);
+    services::retry_budget(section, settings);
     answers::read(section, settings);
 }
 
