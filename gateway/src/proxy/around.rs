@@ -14,6 +14,7 @@ use tollgate_filters::{
 
 use super::context::{Context, authenticator, row};
 use super::outcome::late;
+use crate::clock;
 
 /// A filter's [`Around`], and the request as it came to the filter.
 #[derive(Debug)]
@@ -218,6 +219,7 @@ impl Context {
                 if !self.may_retry() {
                     return Judged::Stays;
                 }
+                self.is_retry = true;
                 let Some(entered) = self.around.last() else { return Judged::Stays };
                 entered.restore(request, &mut self.state);
                 self.position = Some(entered.position);
@@ -227,6 +229,7 @@ impl Context {
             Verdict::Forward { path, cause } => {
                 let Some(entered) = self.around.last() else { return Judged::Fails(cause) };
                 // The mark of `PrefixPath` stays, as it does for `forward:`.
+                self.is_retry = false;
                 let prefixed = self.state.prefixed;
                 entered.restore(request, &mut self.state);
                 self.state.prefixed = prefixed;
@@ -254,6 +257,7 @@ impl Context {
     /// Whether an upstream may be asked once more for the sake of a retry.
     fn may_retry(&self) -> bool {
         self.state.is_repeatable
+            && self.budget().is_none_or(|budget| budget.may_retry(clock::now()))
     }
 
     /// The innermost one says that nothing failed.

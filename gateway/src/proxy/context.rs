@@ -9,12 +9,14 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
+use smallvec::SmallVec;
 use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row};
 
 use super::around::{Ended, Entered};
 use super::outcome::late;
 use crate::answer::Outgoing;
+use crate::balance::{Chosen, InstanceKey, MOST_INSTANCES};
 use crate::clock;
 use crate::snapshot::{Plan, Reach, Snapshot};
 use crate::upstream::Destination;
@@ -62,6 +64,12 @@ pub struct Context {
     pub began_at: Option<usize>,
     /// How many of the upstream's addresses could not be connected to.
     pub refused: usize,
+    /// The instance that the attempt goes to, if the route leads to a service.
+    pub chosen: Option<Chosen>,
+    /// Instances that this attempt could not connect to.
+    pub tried: SmallVec<[InstanceKey; MOST_INSTANCES]>,
+    /// Whether the attempt is made for a retry.
+    pub is_retry: bool,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -129,6 +137,9 @@ impl Context {
             attempts: 0,
             began_at: None,
             refused: 0,
+            chosen: None,
+            tried: SmallVec::new(),
+            is_retry: false,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,
@@ -187,11 +198,12 @@ impl Context {
         self.row().map(|row| &row.plan)
     }
 
-    /// Where the chosen route sends requests.
+    /// Where the chosen route sends requests; with a service, that of the instance that was chosen.
     pub fn destination(&self) -> Option<&Destination> {
         match &self.plan()?.reach {
             Reach::Direct(destination) => Some(destination),
-            Reach::Balanced { .. } | Reach::Nowhere => None,
+            Reach::Balanced { .. } => Some(self.chosen.as_ref()?.destination()),
+            Reach::Nowhere => None,
         }
     }
 
