@@ -6,6 +6,7 @@
 //! | `GET /readyz`    | 200 while requests are served, 503 while the process stops          |
 //! | `GET /metrics`   | Prometheus text                                                     |
 //! | `GET /routes`    | the routes in use, in the reference gateway's verbose form          |
+//! | `GET /services`  | services, their instances, and what is known about each              |
 //! | `GET /actuator/circuitbreakers`, `…events`  | circuit breakers; `POST` changes one          |
 //! | `POST /internal/sessions/revoke` | a service, by its proof, ends a member's sessions   |
 
@@ -13,6 +14,7 @@ mod breakers;
 mod health;
 mod metrics;
 mod routes;
+mod services;
 mod sessions;
 mod token;
 
@@ -57,11 +59,12 @@ pub fn router(admin: Admin) -> Router {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(routes::routes())
+        .merge(services::routes())
         .merge(sessions::routes())
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,
-                "not found; there are /healthz, /readyz, /metrics and /routes\n",
+                "not found; there are /healthz, /readyz, /metrics, /routes and /services\n",
             )
         })
         .with_state(admin)

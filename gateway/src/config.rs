@@ -43,9 +43,10 @@ use tree::{Broken, Node};
 pub use problem::Problem;
 pub use report::Report;
 pub use settings::{
-    AccessLog, AccessLogFormat, Auth, BreakerMetrics, ExemptRequests, Forwarded, HttpClient,
-    Limits, Listener, LocalAnswer, LocalAnswers, MemberService, Metrics, Settings, Store,
-    TargetPolicy, Timeouts, Units, XForwarded, XForwardedHeader,
+    AccessLog, AccessLogFormat, Auth, Balance, BreakerMetrics, Ejection, ExemptRequests, Forwarded,
+    HealthCheck, HttpClient, InstanceSpec, Limits, Listener, LocalAnswer, LocalAnswers,
+    MemberService, Metrics, ServiceSettings, Settings, Store, TargetPolicy, Timeouts, Units,
+    XForwarded, XForwardedHeader,
 };
 
 /// Largest file that is looked at: 16 MiB, room for more routes than a tree may hold.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
 use crate::auth::{AuthError, KeyWatch};
+use crate::balance::Checks;
 use crate::config::{self, LoadError, Loaded, Settings};
 use crate::proxy::Gateway;
 use crate::reload::{Environment, RouteFile, Watch};
@@ -107,6 +108,7 @@ pub struct Prepared {
     watch: Option<Watch>,
     resolver: Resolver,
     keys: KeyWatch,
+    checks: Checks,
     workers: usize,
 }
 
@@ -146,6 +148,7 @@ impl Prepared {
         let environment = environment.unwrap_or_else(|| Arc::clone(&overrides.environment));
         let shared = Arc::new(Shared::new(Metrics::new()?, environment));
         shared.metrics.show_breakers(Arc::clone(&shared.parts.breakers))?;
+        shared.metrics.show_services(Arc::clone(&shared.services))?;
         let access_log =
             AccessLog::start(&settings.access_log, workers + 1).map_err(StartError::AccessLog)?;
         let (admin_address, addresses) = addresses(&settings, overrides);
@@ -181,7 +184,8 @@ impl Prepared {
         let watch = admin.file.as_ref().map(|file| Watch::start(Arc::clone(file))).transpose()?;
         let resolver = Resolver::start(Arc::clone(&admin.shared))?;
         let keys = KeyWatch::start(Arc::clone(&admin.shared))?;
-        Ok(Self { listeners, admin_socket, admin, watch, resolver, keys, workers })
+        let checks = Checks::start(Arc::clone(&admin.shared.services))?;
+        Ok(Self { listeners, admin_socket, admin, watch, resolver, keys, checks, workers })
     }
 
     /// The addresses requests are taken on, with the ports the system chose.
@@ -203,7 +207,9 @@ impl Prepared {
             tracing::info!("listening on http://{address}");
         }
         if let Ok(address) = self.admin_address() {
-            tracing::info!("admin on http://{address} (/healthz /readyz /metrics /routes)");
+            tracing::info!(
+                "admin on http://{address} (/healthz /readyz /metrics /routes /services)"
+            );
         }
     }
 
@@ -244,7 +250,7 @@ impl Prepared {
     /// The system lacks something the gateway needs.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let Self { listeners, admin_socket, admin, .. } = self;
-        let _running = (self.watch, self.resolver, self.keys);
+        let _running = (self.watch, self.resolver, self.keys, self.checks);
         let access_log = Arc::clone(&admin.access_log);
         let (stop_admin, admin_stops) = watch::channel(false);
         let drain = Arc::clone(&admin.drain);

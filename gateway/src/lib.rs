@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod answer;
 pub mod auth;
+pub mod balance;
 pub mod builder;
 pub mod cli;
 mod clock;

@@ -6,6 +6,7 @@ mod client_address;
 pub mod context;
 pub mod forwarding;
 pub mod guard;
+mod instance;
 mod outcome;
 mod routing;
 
@@ -123,6 +124,9 @@ impl ProxyHttp for Gateway {
         });
         let now = clock::now();
         let is_overdue = context.is_overdue(now);
+        let may_go_on = may_go_on
+            || (context.is_instances_doing(&error, now)
+                && context.next_instance(error.etype().as_str(), now));
         if may_go_on && !is_overdue {
             error.set_retry(true);
             return error;
@@ -175,6 +179,7 @@ impl ProxyHttp for Gateway {
             context.failure = Some(failure);
             return error;
         }
+        context.attempt_failed(&error, now);
         context.state.is_repeatable = is_repeatable;
         let ended = if is_late && matches!(failure, Failure::UpstreamTimeout(_)) {
             context.give_up(session.req_header_mut(), now)
@@ -272,6 +277,9 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let now = clock::now();
         if context.is_overdue(now) {
+            if let Some(chosen) = &context.chosen {
+                chosen.failed(now);
+            }
             return Err(context.overdue());
         }
         if !is_final(head.status) {
@@ -279,6 +287,9 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         context.upstream_answered(now);
+        if let Some(chosen) = &context.chosen {
+            chosen.answered(head.status.as_u16(), now);
+        }
         if mem::take(&mut context.is_upload_bounded)
             && let Some(snapshot) = &context.snapshot
         {
@@ -470,30 +481,35 @@ async fn answered(
 fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Failure> {
     context.attempts += 1;
     let now = clock::now();
-    if context.upstream_started.is_none() {
-        context.upstream_started = Some(now);
-        // What nothing stands around is never sent again.
-        if let Some(budget) = context.budget().filter(|_| !context.around.is_empty()) {
+    context.upstream_started.get_or_insert(now);
+    if context.attempt_started.is_none() {
+        context.attempt_started = Some(now);
+        if !context.around.is_empty()
+            && !context.is_retry
+            && let Some(budget) = context.budget()
+        {
             budget.first_attempt(now);
         }
     }
-    context.attempt_started.get_or_insert(now);
-    let silence = context.silence(now);
-    let Some((plan, destination)) = context.plan().zip(context.destination()) else {
-        return Err(Failure::Filter("the route has no upstream".to_owned()));
-    };
-    let connect_limit = plan.connect_timeout.duration();
-    let connect_limit =
-        context.time_left(now).map_or(connect_limit, |left| left.min(connect_limit));
-    let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
     let is_upgrade = session.is_upgrade_req();
-    let Some(peer) =
-        destination.peer(began_at, context.refused, silence, connect_limit, is_upgrade)
-    else {
-        return Err(Failure::UpstreamDns(destination.upstream.host().to_owned()));
-    };
-    context.began_at = Some(began_at);
-    Ok(peer)
+    loop {
+        let silence = context.silence(now);
+        let Some((plan, destination)) = context.plan().zip(context.destination()) else {
+            return Err(Failure::Filter("the route has no upstream".to_owned()));
+        };
+        let limit = plan.connect_timeout.duration();
+        let limit = context.time_left(now).map_or(limit, |left| left.min(limit));
+        let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
+        let peer = destination.peer(began_at, context.refused, silence, limit, is_upgrade);
+        if let Some(peer) = peer {
+            context.began_at = Some(began_at);
+            return Ok(peer);
+        }
+        let host = destination.upstream.host().to_owned();
+        if !context.next_instance("its name has no address", now) {
+            return Err(Failure::UpstreamDns(host));
+        }
+    }
 }
 
 /// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.

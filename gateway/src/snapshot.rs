@@ -16,6 +16,7 @@ use tollgate_filters::{
 
 use crate::admin::AdminToken;
 use crate::auth::{AuthError, AuthInUse, AuthParts};
+use crate::balance::{Service, Services};
 use crate::clock;
 use crate::config::{LocalAnswer, Settings};
 use crate::proxy::forwarding::Forwarding;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Upstreams by host and port.
     pub upstreams: Upstreams,
+    /// Services and their instances by name.
+    pub services: Arc<Services>,
     /// Keys and sessions.
     pub auth: AuthParts,
     /// What changes on the admin listener need.
@@ -46,6 +49,7 @@ impl Shared {
         Self {
             metrics,
             upstreams: Upstreams::default(),
+            services: Arc::default(),
             admin_token: AdminToken::new(Arc::clone(&environment)),
             auth: AuthParts::new(environment),
             parts: Parts::in_process(Arc::new(clock::now), fastrand::f64),
@@ -91,7 +95,7 @@ pub struct Plan {
     pub tells_identity: bool,
 }
 
-const _: () = assert!(size_of::<Plan>() <= 64);
+const _: () = assert!(size_of::<Plan>() == 64);
 
 /// Where a route's requests go.
 #[derive(Debug, Clone)]
@@ -100,6 +104,13 @@ pub enum Reach {
     Nowhere,
     /// One upstream, shared by the routes that go there in the same way.
     Direct(Arc<Destination>),
+    /// An instance of a service, chosen for each attempt.
+    Balanced {
+        /// The service.
+        service: Arc<Service>,
+        /// The scheme of `lb:scheme://service`.
+        scheme: Option<Scheme>,
+    },
 }
 
 /// Whole milliseconds in half the room, 49 days at most.
@@ -155,9 +166,15 @@ impl Snapshot {
             | TargetKind::Unrouted
             | TargetKind::Fails(_) => None,
         });
+        let wanted = wanted.chain(Services::needed(&settings));
         let (upstreams, failed) = shared.upstreams.prepare(wanted);
+        for upstream in upstreams.values() {
+            upstream.budget().set(&settings.retry_budget);
+        }
+        shared.services.apply(&settings, &upstreams);
+        let services = &shared.services;
         let mut destinations =
-            Destinations { settings: &settings, upstreams, known: HashMap::new() };
+            Destinations { settings: &settings, services, upstreams, known: HashMap::new() };
         let plans: Vec<Plan> = routes
             .iter()
             .map(|route| Plan::new(route, &mut destinations, &settings, &shared.metrics))
@@ -224,6 +241,7 @@ fn declare(resilience: &Resilience, breakers: &Breakers) {
 /// The destinations of a snapshot, made when they are first asked for.
 struct Destinations<'a> {
     settings: &'a Settings,
+    services: &'a Services,
     upstreams: Prepared,
     known: HashMap<(Scheme, &'a str, u16), Arc<Destination>>,
 }
@@ -234,10 +252,13 @@ impl<'a> Destinations<'a> {
             TargetKind::Upstream { scheme, host, port } => {
                 self.direct(*scheme, host, *port).map_or(Reach::Nowhere, Reach::Direct)
             }
-            TargetKind::LoadBalanced { .. }
-            | TargetKind::Forward { .. }
-            | TargetKind::Unrouted
-            | TargetKind::Fails(_) => Reach::Nowhere,
+            TargetKind::LoadBalanced { service, scheme } => Reach::Balanced {
+                service: self.services.get(service, self.settings),
+                scheme: *scheme,
+            },
+            TargetKind::Forward { .. } | TargetKind::Unrouted | TargetKind::Fails(_) => {
+                Reach::Nowhere
+            }
         }
     }
 

@@ -3,4 +3,5 @@
 pub mod access_log;
 mod breakers;
 pub mod metrics;
+mod services;
 pub mod timer;

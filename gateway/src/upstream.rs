@@ -31,7 +31,7 @@ pub struct Upstream {
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// The address that worked last; attempts begin there.
     preferred: AtomicUsize,
-    /// How many retries there may be.
+    /// What clients ask of it, and what retries may add.
     budget: RetryBudget,
 }
 
@@ -67,7 +67,8 @@ impl Upstream {
         }
     }
 
-    /// How many retries there may be.
+    /// What clients ask of it directly, and what retries may add. The instances of a service share
+    /// the service's.
     pub fn budget(&self) -> &RetryBudget {
         &self.budget
     }

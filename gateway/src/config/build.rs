@@ -13,9 +13,9 @@ use tollgate_filters::{
 
 use super::context::Context;
 use super::findings::Found;
-use super::names::kebab;
+use super::names::{kebab, suggestion};
 use super::routes::{Definition, Unit, UnitKind, unresolved_problem};
-use super::settings::{Settings, Units};
+use super::settings::{ServiceSettings, Settings, Units};
 
 /// Builds routes, one after the other.
 #[derive(Debug)]
@@ -174,6 +174,7 @@ fn has_errors(found: &[Found]) -> bool {
 struct Attempt<'b, 'a> {
     context: &'b Context<'a>,
     told: &'b Units,
+    services: &'b [ServiceSettings],
     has_auth: bool,
     resilience: &'b Resilience,
     id: &'b Arc<str>,
@@ -189,6 +190,7 @@ impl<'b, 'a> Attempt<'b, 'a> {
         Self {
             context: builder.context,
             told: &builder.settings.units,
+            services: &builder.settings.services,
             has_auth: builder.settings.auth.is_some(),
             resilience: &builder.settings.resilience,
             id,
@@ -290,6 +292,24 @@ impl<'b, 'a> Attempt<'b, 'a> {
         refused
     }
 
+    /// Names are compared with case, as Spring's simple discovery does.
+    fn check_service(&mut self, service: &str, span: Span) {
+        if self.services.iter().any(|known| known.name == service) {
+            return;
+        }
+        let known: Vec<&str> = self.services.iter().map(|known| known.name.as_str()).collect();
+        let help = if known.is_empty() {
+            format!(
+                "write `services: {{ {service}: {{ instances: [ {{ uri: http://host:port }} ] }} }}`"
+            )
+        } else {
+            suggestion(service, &known)
+        };
+        let problem = Invalid::new("unknown-service", format!("there is no service `{service}`"));
+        let severity = if self.context.strict { Severity::Error } else { Severity::Warning };
+        self.tell(severity, problem.with_help(help).or_at(span));
+    }
+
     fn target(&mut self, definition: &Definition) -> Option<Target> {
         let Some(uri) = definition.uri.as_ref().filter(|uri| !uri.text.trim().is_empty()) else {
             let problem = Invalid::new("missing-uri", "the route has no `uri`")
@@ -302,6 +322,9 @@ impl<'b, 'a> Attempt<'b, 'a> {
                 if let TargetKind::Fails(why) = &target.kind {
                     let problem = Invalid::new("invalid-uri", why.clone());
                     self.tell(Severity::Warning, problem.or_at(uri.span));
+                }
+                if let TargetKind::LoadBalanced { service, .. } = &target.kind {
+                    self.check_service(service, uri.span);
                 }
                 Some(target)
             }

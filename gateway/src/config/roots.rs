@@ -69,6 +69,7 @@ fn spring(root: Section<'_, '_>, settings: &mut Settings) -> Vec<Route> {
         }
         if let Some(cloud) = spring.section("cloud") {
             settings::spring_circuit_breaker(&cloud, settings);
+            settings::spring_services(&cloud, settings);
             if let Some(gateway) = cloud.section("gateway") {
                 routes = prefixes(gateway, settings);
             }

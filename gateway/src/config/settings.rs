@@ -5,22 +5,25 @@ mod auth;
 mod limits;
 mod read;
 mod resilience;
+mod services;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tollgate_filters::RetryBudgetSettings;
 use tollgate_filters::breaker::Resilience;
-
-pub use answers::{LocalAnswer, LocalAnswers};
 use tollgate_filters::limit::LimitSettings;
 
+pub use answers::{LocalAnswer, LocalAnswers};
 pub(super) use auth::spring_redis;
 pub use auth::{Auth, ExemptRequests, MemberService, Store};
 pub(super) use read::{gateway, own, spring};
 pub use resilience::BreakerMetrics;
 pub(super) use resilience::{resilience4j, spring_circuit_breaker};
+pub(super) use services::spring_services;
+pub use services::{Balance, Ejection, HealthCheck, InstanceSpec, ServiceSettings};
 
 /// Everything a file says besides routes, with the defaults for what it does not say.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +74,10 @@ pub struct Settings {
     pub resilience: Resilience,
     /// How circuit breakers are shown in metrics.
     pub breaker_metrics: BreakerMetrics,
+    /// `services`: what `lb://name` refers to.
+    pub services: Vec<ServiceSettings>,
+    /// `retry-budget`: how many retries an upstream may get.
+    pub retry_budget: RetryBudgetSettings,
     /// What units are told.
     pub units: Units,
 }
@@ -272,6 +279,8 @@ impl Default for Settings {
             answers: LocalAnswers::new(),
             resilience: Resilience::none(),
             breaker_metrics: BreakerMetrics::default(),
+            services: Vec::new(),
+            retry_budget: RetryBudgetSettings::default(),
             units: Units::default(),
         }
     }

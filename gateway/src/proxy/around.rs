@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
-    Around, Exchange, ExchangeState, Failure, Kept, Outcome, RetryBudget, Row, Variables, Verdict,
+    Around, Exchange, ExchangeState, Failure, Kept, Outcome, Row, Variables, Verdict,
 };
 
 use super::context::{Context, authenticator, row};
@@ -220,6 +220,7 @@ impl Context {
                 if !self.may_retry() {
                     return Judged::Stays;
                 }
+                self.is_retry = true;
                 let Some(entered) = self.around.last() else { return Judged::Stays };
                 entered.restore(request, &mut self.state);
                 self.position = Some(entered.position);
@@ -229,6 +230,7 @@ impl Context {
             Verdict::Forward { path, cause } => {
                 let Some(entered) = self.around.last() else { return Judged::Fails(cause) };
                 // The mark of `PrefixPath` stays, as it does for `forward:`.
+                self.is_retry = false;
                 let prefixed = self.state.prefixed;
                 entered.restore(request, &mut self.state);
                 self.state.prefixed = prefixed;
@@ -255,13 +257,8 @@ impl Context {
 
     /// Whether an upstream may be asked once more for the sake of a retry.
     fn may_retry(&self) -> bool {
-        let has_budget = || self.budget().is_none_or(|budget| budget.may_retry(clock::now()));
-        self.state.is_repeatable && has_budget()
-    }
-
-    /// What bounds the retries of the chosen route's upstream; `None` where there is no upstream.
-    pub(super) fn budget(&self) -> Option<&RetryBudget> {
-        Some(self.destination()?.upstream.budget())
+        self.state.is_repeatable
+            && self.budget().is_none_or(|budget| budget.may_retry(clock::now()))
     }
 
     /// The innermost one says that nothing failed.

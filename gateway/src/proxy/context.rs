@@ -9,6 +9,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use prometheus::IntGauge;
+use smallvec::SmallVec;
 use tollgate_filters::auth::Authenticator;
 use tollgate_filters::{
     Choices, Exchange, ExchangeState, Failure, HeaderField, Route, Row, iso_text,
@@ -16,6 +17,7 @@ use tollgate_filters::{
 
 use super::around::{Ended, Entered};
 use crate::answer::Outgoing;
+use crate::balance::{Chosen, InstanceKey, MOST_INSTANCES};
 use crate::clock;
 use crate::snapshot::{Millis, Plan, Reach, Snapshot};
 use crate::upstream::Destination;
@@ -63,6 +65,12 @@ pub struct Context {
     pub began_at: Option<usize>,
     /// How many of the upstream's addresses could not be connected to.
     pub refused: usize,
+    /// The instance that the attempt goes to, if the route leads to a service.
+    pub chosen: Option<Chosen>,
+    /// Instances that this attempt could not connect to.
+    pub tried: SmallVec<[InstanceKey; MOST_INSTANCES]>,
+    /// Whether the attempt is made for a retry.
+    pub is_retry: bool,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -130,6 +138,9 @@ impl Context {
             attempts: 0,
             began_at: None,
             refused: 0,
+            chosen: None,
+            tried: SmallVec::new(),
+            is_retry: false,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,
@@ -188,10 +199,11 @@ impl Context {
         self.row().map(|row| &row.plan)
     }
 
-    /// Where the chosen route sends requests.
+    /// Where the chosen route sends requests; with a service, that of the instance that was chosen.
     pub fn destination(&self) -> Option<&Destination> {
         match &self.plan()?.reach {
             Reach::Direct(destination) => Some(destination),
+            Reach::Balanced { .. } => Some(self.chosen.as_ref()?.destination()),
             Reach::Nowhere => None,
         }
     }

@@ -136,7 +136,7 @@ impl Gateway {
             }
         };
         // The plan is at hand; the target is only looked at where there is no upstream.
-        let is_proxied = context.destination().is_some();
+        let is_proxied = context.is_proxied();
         if place.is_none()
             && !is_proxied
             && let TargetKind::Forward { path } = &route.target.kind
@@ -164,16 +164,11 @@ impl Gateway {
                 session.req_header_mut().remove_header(&header::ORIGIN);
                 Ok(Passed::On(Ended::Next(Next { step: Step::Choose, after: Duration::ZERO })))
             }
-            TargetKind::Upstream { .. } => ready_for_upstream(session, context),
+            TargetKind::Upstream { .. } | TargetKind::LoadBalanced { .. } => {
+                ready_for_upstream(session, context)
+            }
             // Nobody routes the scheme: 200 and what the filters make of it.
             TargetKind::Unrouted => Ok(Passed::On(Ended::Complete(0))),
-            TargetKind::LoadBalanced { service, .. } => {
-                Err(if snapshot.settings.load_balancer_use_404 {
-                    Failure::NoInstanceNotFound(service.clone())
-                } else {
-                    Failure::NoInstance(service.clone())
-                })
-            }
             TargetKind::Fails(reason) => Err(Failure::Filter(reason.clone())),
         }
     }
@@ -263,8 +258,7 @@ async fn filters(
                 return Err(*failure);
             }
             Flow::Around(call) => {
-                let is_followed =
-                    route.chain.goes_on_behind(place) || context.destination().is_none();
+                let is_followed = route.chain.goes_on_behind(place) || !context.is_proxied();
                 context.enter(session.req_header(), place, call, is_followed);
                 place += 1;
             }
@@ -293,6 +287,7 @@ fn ready_for_upstream(session: &mut Session, context: &mut Context) -> Result<Pa
     if context.plan().and_then(|plan| plan.response_timeout).is_some_and(Millis::is_zero) {
         return Err(context.late());
     }
+    context.choose_instance(clock::now())?;
     let needs_upgrade = context.destination().is_some_and(|destination| destination.needs_upgrade);
     if needs_upgrade && !session.is_upgrade_req() {
         let status = if session.req_header().method == Method::GET { 400 } else { 405 };

@@ -15,8 +15,10 @@ use tollgate_filters::breaker::Breakers;
 use tollgate_filters::status_name;
 
 use super::breakers::BreakerCollector;
+use super::services::ServiceCollector;
 use super::timer::{Outcome, RouteTimer};
 
+use crate::balance::Services;
 use crate::{clock, config};
 
 /// The gateway's metrics. Handles are made once; a reload adds routes.
@@ -132,6 +134,15 @@ impl Metrics {
     /// As [`Metrics::new`].
     pub fn show_breakers(&self, breakers: Arc<Breakers>) -> prometheus::Result<()> {
         self.registry.register(Box::new(BreakerCollector::new(breakers)?))
+    }
+
+    /// Shows services too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metrics::new`].
+    pub fn show_services(&self, services: Arc<Services>) -> prometheus::Result<()> {
+        self.registry.register(Box::new(ServiceCollector::new(services)?))
     }
 
     /// Time from the start of the process to `now`.

@@ -21,7 +21,7 @@ fn upstream() -> Upstream {
 fn guarded(upstream: &Upstream, breaker: &str) -> Gateway {
     Gateway::start(&format!(
         "answers: {{ /local: {{ body: local }} }}\n\
-         resilience4j: {{ timelimiter: {{ configs: {{ default: {{ timeoutDuration: 200ms }} }} }} }}\n\
+         resilience4j: {{ timelimiter: {{ configs: {{ default: {{ timeoutDuration: 500ms }} }} }} }}\n\
          routes:\n\
          - id: guarded\n  uri: {uri}\n  predicates: ['Path=/delay/{{*segments}},/status/{{*segments}}', 'Host={{host}}.x.org']\n  \
            filters:\n  - AddRequestHeader=X-Before, 1\n  - AddResponseHeader=X-Outer, 1\n  - {{ name: CircuitBreaker, args: {breaker} }}\n  \
@@ -48,7 +48,7 @@ fn r2_9_03_a_late_answer_is_504_with_the_limit() {
     let upstream = upstream();
     let answer = guarded(&upstream, "{ name: a }").send(&get("/delay/3"));
     answer.check_failure(504, "UPSTREAM_TIMEOUT");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("200ms"), "{}", answer.text());
+    assert!(answer.json()["detail"].as_str().unwrap().contains("500ms"), "{}", answer.text());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn r2_9_06_gf_25_the_fallback_is_told_why() {
     assert_eq!(seen.target(), "/F/x?a=b");
     let type_ = seen.header("execution-exception-type");
     assert_eq!(type_, Some("java.util.concurrent.TimeoutException"));
-    assert!(seen.header("execution-exception-message").unwrap().contains("200ms"));
+    assert!(seen.header("execution-exception-message").unwrap().contains("500ms"));
     assert_eq!(seen.header("root-cause-exception-type"), type_);
     assert_eq!((seen.header("x-before"), seen.header("x-behind")), (Some("1"), None));
     assert_eq!(seen.header("origin"), None);

@@ -3,7 +3,9 @@
 use crate::support::{Gateway, Upstream};
 
 fn nothing_here() -> Gateway {
-    Gateway::start("routes: [{ id: r, uri: 'lb://none', predicates: [Path=/none] }]")
+    Gateway::start(
+        "services: { none: { instances: [] } }\nroutes: [{ id: r, uri: 'lb://none', predicates: [Path=/none] }]",
+    )
 }
 
 #[test]

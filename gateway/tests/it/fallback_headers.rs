@@ -7,7 +7,7 @@ use crate::support::{Gateway, Refusing, Reply, Seen, Upstream};
 fn told(failing: &str, filters: &str) -> Seen {
     let fallback = Upstream::start();
     let gateway = Gateway::start(&format!(
-        "routes:\n- id: guarded\n  uri: {failing}\n  predicates: [Path=/guarded]\n  \
+        "services: {{ nobody: {{ instances: [] }} }}\nroutes:\n- id: guarded\n  uri: {failing}\n  predicates: [Path=/guarded]\n  \
          metadata: {{ response-timeout: 100 }}\n  \
          filters: [{{ name: CircuitBreaker, args: {{ fallbackUri: forward:/fallback }} }}, {filters}]\n\
          - id: fallback\n  uri: {}\n  predicates: [Path=/fallback]\n  filters: [FallbackHeaders]\n",

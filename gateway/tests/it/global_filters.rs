@@ -111,7 +111,7 @@ fn gg_07_the_timer_names_the_routes_id() {
 #[test]
 fn gg_08_the_timer_names_the_routes_uri_with_its_port() {
     let gateway = Gateway::start(
-        "routes:\n- { id: r, uri: 'lb://svc', predicates: [Path=/lb] }\n\
+        "services: { svc: { instances: [] } }\nroutes:\n- { id: r, uri: 'lb://svc', predicates: [Path=/lb] }\n\
          - { id: s, uri: 'http://127.0.0.1/base', predicates: [Path=/http], \
          filters: ['RedirectTo=302, http://x'] }\n",
     );
@@ -169,7 +169,10 @@ fn gg_12_the_timer_names_the_method() {
 
 #[test]
 fn a_load_balanced_route_without_instances_answers_503() {
-    let gateway = Gateway::to("lb://service");
+    let gateway = Gateway::start(
+        "services: { service: { instances: [] } }\n\
+         routes: [{ id: r, uri: 'lb://service', predicates: [Path=/**] }]\n",
+    );
     gateway.send("GET /").check_failure(503, "NO_INSTANCE");
     gateway.check_metric("tollgate_errors_total{code=\"NO_INSTANCE\",routeId=\"r\"}", "1");
 }
@@ -177,7 +180,7 @@ fn a_load_balanced_route_without_instances_answers_503() {
 #[test]
 fn a_load_balanced_route_without_instances_answers_404_where_the_file_says_so() {
     let gateway = Gateway::start(
-        "loadbalancer: { use404: true }\n\
+        "loadbalancer: { use404: true }\nservices: { service: { instances: [] } }\n\
          routes: [{ id: r, uri: 'lb://service', predicates: [Path=/**] }]\n",
     );
     gateway.send("GET /").check_failure(404, "NO_INSTANCE");

@@ -48,7 +48,9 @@ fn the_clients_host_is_preserved_where_the_route_says_so() {
 
 #[test]
 fn what_cannot_be_served_is_told_as_over_http_1() {
-    let gateway = Gateway::start("routes: [{ id: r, uri: 'lb://none', predicates: [Path=/a] }]");
+    let gateway = Gateway::start(
+        "services: { none: { instances: [] } }\nroutes: [{ id: r, uri: 'lb://none', predicates: [Path=/a] }]",
+    );
     let mut client = Http2::connect(gateway.address());
     client.send(request("GET", "/b", "")).check_failure(404, "ROUTE_NOT_FOUND");
     client.send(request("GET", "/a", "")).check_failure(503, "NO_INSTANCE");

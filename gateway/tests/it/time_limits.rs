@@ -8,12 +8,12 @@ const HANDSHAKE: &str = "GET /tunnel\nConnection: Upgrade\nUpgrade: WebSocket\n\
 const SWITCHED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-/// A route for `/**` behind a breaker with a limit of 200 ms; `/clock` has as much, without one.
+/// A route for `/**` behind a breaker with a limit of 400 ms; `/clock` has as much, without one.
 fn limited(upstream: &Upstream) -> Gateway {
     Gateway::start(&format!(
-        "resilience4j: {{ timelimiter: {{ instances: {{ limited: {{ timeoutDuration: 200ms }} }} }} }}\n\
+        "resilience4j: {{ timelimiter: {{ instances: {{ limited: {{ timeoutDuration: 400ms }} }} }} }}\n\
          routes:\n\
-         - {{ id: clock, uri: '{uri}', predicates: [Path=/clock], metadata: {{ response-timeout: 200 }} }}\n\
+         - {{ id: clock, uri: '{uri}', predicates: [Path=/clock], metadata: {{ response-timeout: 400 }} }}\n\
          - {{ id: r, uri: '{uri}', predicates: [Path=/**], filters: [CircuitBreaker=limited] }}\n",
         uri = upstream.uri()
     ))
@@ -31,7 +31,7 @@ fn let_time_pass(gateway: &Gateway) {
 fn check_expired(client: &mut Client) {
     let answer = client.read_answer();
     answer.check_failure(504, "UPSTREAM_TIMEOUT");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("200ms"), "{}", answer.text());
+    assert!(answer.json()["detail"].as_str().unwrap().contains("400ms"), "{}", answer.text());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tollgate_filters::{Invalid, filter, predicate};
 use super::{
     AccessLog, AccessLogFormat, Listener, Settings, TargetPolicy, XForwarded, XForwardedHeader,
 };
-use super::{answers, auth, limits};
+use super::{answers, auth, limits, services};
 use crate::config::context::Value;
 use crate::config::names::kebab;
 use crate::config::reader::{Item, Section};
@@ -63,6 +63,8 @@ pub(in crate::config) fn own(section: &Section<'_, '_>, settings: &mut Settings)
     }
     auth::read(section, settings);
     limits::key_resolvers(section, settings);
+    services::read(section, settings);
+    services::retry_budget(section, settings);
     answers::read(section, settings);
 }
 
