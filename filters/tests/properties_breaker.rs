@@ -2,7 +2,7 @@
 //! millisecond by millisecond and counts all calls there ever were whenever it is asked.
 
 #![expect(clippy::tests_outside_test_module, reason = "a test program")]
-#![expect(clippy::unwrap_used, reason = "a test program")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test program")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,17 +118,22 @@ impl Model {
             refused_ever: 0,
             config,
         };
-        model.shape = model.sliding();
+        model.shape = model.shape_in(State::Closed);
         model
     }
 
-    fn sliding(&self) -> Shape {
+    fn shape_in(&self, state: State) -> Shape {
         let by_calls = self.config.sliding_window_type == WindowType::CountBased;
-        Some((by_calls, self.config.sliding_window_size.into()))
-    }
-
-    fn half_open(&self) -> Shape {
-        Some((true, self.config.permitted_number_of_calls_in_half_open_state.into()))
+        match state {
+            State::Closed | State::MetricsOnly => {
+                Some((by_calls, self.config.sliding_window_size.into()))
+            }
+            State::HalfOpen => {
+                Some((true, self.config.permitted_number_of_calls_in_half_open_state.into()))
+            }
+            State::Open => self.shape,
+            State::ForcedOpen | State::Disabled => None,
+        }
     }
 
     fn tell(&mut self, kind: EventKind) {
@@ -148,15 +153,13 @@ impl Model {
         if to != State::Open {
             self.window += 1;
         }
-        match to {
-            State::Closed | State::MetricsOnly => self.shape = self.sliding(),
-            State::HalfOpen => {
-                self.shape = self.half_open();
-                self.permits = self.config.permitted_number_of_calls_in_half_open_state.into();
-                self.half_open_since = self.now;
-            }
-            State::Open => self.open_until = self.now + wait(&self.config, attempts),
-            State::ForcedOpen | State::Disabled => self.shape = None,
+        self.shape = self.shape_in(to);
+        if to == State::HalfOpen {
+            self.permits = self.config.permitted_number_of_calls_in_half_open_state.into();
+            self.half_open_since = self.now;
+        }
+        if to == State::Open {
+            self.open_until = self.now + wait(&self.config, attempts);
         }
         if from != to {
             self.tell(EventKind::StateTransition { from, to });
@@ -327,11 +330,7 @@ impl Model {
 
     fn configure(&mut self, config: BreakerConfig) {
         self.config = config;
-        let shape = match self.state {
-            State::Closed | State::MetricsOnly => self.sliding(),
-            State::HalfOpen => self.half_open(),
-            State::Open | State::ForcedOpen | State::Disabled => self.shape,
-        };
+        let shape = self.shape_in(self.state);
         if shape != self.shape {
             self.shape = shape;
             self.window += 1;
