@@ -44,6 +44,8 @@ pub(super) struct CircuitBreaker {
 #[derive(Debug)]
 struct Rules {
     name: Box<str>,
+    /// The name as it is written, for the text form.
+    written: Box<str>,
     fallback: Option<ForwardTemplate>,
     statuses: Vec<u16>,
     resumes: bool,
@@ -105,6 +107,7 @@ impl FromArguments for CircuitBreaker {
         let (breaker, _) = settings.resilience.breaker(name);
         let rules = Rules {
             name: name.into(),
+            written: config.name.as_str().into(),
             fallback,
             statuses,
             resumes: config.resume_without_error,
@@ -310,7 +313,9 @@ impl fmt::Debug for InUse {
 
 impl fmt::Display for CircuitBreaker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fallback = self.rules.fallback.as_ref().map_or("null", ForwardTemplate::as_str);
-        write!(formatter, "CircuitBreaker name = '{}', fallback = {fallback}", self.rules.name)
+        let fallback = self.rules.fallback.as_ref().map_or("''", ForwardTemplate::as_str);
+        let name = &self.rules.written;
+        let factory = "SpringCloudCircuitBreakerResilience4JFilterFactory";
+        write!(formatter, "{factory} name = '{name}', fallback = {fallback}")
     }
 }

@@ -3,7 +3,8 @@
 //! An attempt is `HOW -> WHAT`. How it ends is a status, the name of a failure (`refused`, `dns`,
 //! `reset`, `tls`, `protocol`, `connect-timeout`, `timeout`, `no-instance`, `open`, `limit`), `expired`
 //! or `settled`, after some time if that stands in front: `after 50ms 503`. What follows is `pass`,
-//! `again`, `again 10ms` or `fail CODE`. Random numbers are 0.5.
+//! `again`, `again 10ms`, `forward PATH`, `complete` or `fail CODE`; the attempt after a `forward` is
+//! the fallback. Random numbers are 0.5.
 
 #![expect(clippy::disallowed_methods, reason = "the only look at a clock, to have an instant")]
 
@@ -13,13 +14,18 @@ use std::time::{Duration, Instant};
 use pingora_http::RequestHeader;
 use tollgate_filters::{
     Around, Chain, DurationText, Exchange, ExchangeState, Failure, Flow, MonotonicClock, Parts,
-    Verdict,
+    Variables, Verdict,
 };
 
 use super::run::{Outcome, now};
 
 /// Runs attempts, one after the other.
-pub(crate) fn check(chain: &Chain, head: &mut RequestHeader, attempts: &[String]) -> Outcome {
+pub(crate) fn check(
+    chain: &Chain,
+    head: &mut RequestHeader,
+    variables: Variables,
+    attempts: &[String],
+) -> Outcome {
     let origin = Instant::now();
     let passed = Arc::new(Mutex::new(Duration::ZERO));
     let for_clock = Arc::clone(&passed);
@@ -27,7 +33,7 @@ pub(crate) fn check(chain: &Chain, head: &mut RequestHeader, attempts: &[String]
     let random = || 0.5;
     chain.prepare(&Parts::in_process(clock, random));
     let mut request = Request { chain, around: Vec::new() };
-    let mut state = ExchangeState::default();
+    let mut state = ExchangeState { variables, ..ExchangeState::default() };
     let mut exchange = Exchange::new(head, &mut state);
     request.enter(0, &mut exchange)?;
     for (at, attempt) in attempts.iter().enumerate() {
@@ -129,8 +135,10 @@ impl Request<'_> {
                         format!("again {}ms", after.as_millis())
                     });
                 }
-                verdict @ (Verdict::Forward { .. } | Verdict::Complete) => {
-                    return Err(format!("{verdict:?}"));
+                Verdict::Forward { path, .. } => return Ok(format!("forward {path}")),
+                Verdict::Complete => {
+                    drop(self.around.pop());
+                    return Ok("complete".to_owned());
                 }
             }
         }

@@ -68,7 +68,11 @@ fn check_as(case: &Case, strict: bool) -> Outcome {
     limit::check_steps(case, &units.chain)?;
     match &case.request {
         Some(request) if !case.attempts.is_empty() => {
-            attempts::check(&units.chain, &mut request_head(request)?, &case.attempts)
+            let mut variables = Variables::new();
+            for (name, value) in &case.variables {
+                variables.set(&name.as_str().into(), value.clone());
+            }
+            attempts::check(&units.chain, &mut request_head(request)?, variables, &case.attempts)
         }
         Some(request) => check_exchange(case, &units, request),
         None => Ok(()),
