@@ -7,7 +7,6 @@ mod redis_sessions;
 mod secrets;
 
 use std::fmt::{self, Write};
-use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -16,8 +15,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::http::Connector;
 use tollgate_filters::auth::{
-    AuthSettings, Authenticator, Clock, Exempt, InProcessSessions, InvalidKeySet, LoginKey,
-    MemberDirectory, SessionStore, TokenAlgorithm, TokenKeys,
+    AuthSettings, Authenticator, Clock, Exempt, InProcessSessions, InvalidKeySet, MemberDirectory,
+    SessionStore, TokenAlgorithm, TokenKeys,
 };
 use tollgate_filters::path_pattern::{InvalidPath, PathPattern, TrailingSlash};
 
@@ -27,9 +26,10 @@ pub use redis_sessions::RedisSessions;
 use self::members::MemberServiceClient;
 use self::secrets::KeyFile;
 use crate::clock;
-use crate::config::{Auth, ExemptRequests, Settings, Store};
+use crate::config::{Auth, ExemptRequests, Settings};
 use crate::reload::Environment;
 use crate::snapshot::Shared;
+use crate::stores::{Stores, UnusableStore};
 use crate::upstream::Upstreams;
 
 /// The environment variable with the keys that sign tokens.
@@ -73,13 +73,8 @@ pub enum AuthError {
         source: InvalidKeySet,
     },
     /// A store whose address is none.
-    #[error("the store `{name}` cannot be used: {reason}\ncorrect `stores.{name}.url`")]
-    Store {
-        /// Its name.
-        name: String,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error(transparent)]
+    Store(#[from] UnusableStore),
     /// A pattern that is none.
     #[error(transparent)]
     Path(#[from] InvalidPath),
@@ -109,17 +104,6 @@ pub struct AuthInUse {
     pub tells_identity: bool,
 }
 
-impl AuthInUse {
-    /// Asks the store for a sign of life, so that the first request need not connect and an operator
-    /// is told at once. Must run where requests are served.
-    pub async fn connect(&self) {
-        let nobody = LoginKey { email_hash: [0; 32], address: None };
-        if let Err(error) = self.authenticator.store().failures(nobody).await {
-            tracing::warn!("the session store does not answer: {error}");
-        }
-    }
-}
-
 struct Running {
     algorithm: TokenAlgorithm,
     tokens: KeyFile<TokenKeys>,
@@ -145,13 +129,14 @@ impl AuthParts {
         &self,
         settings: &Settings,
         upstreams: &Upstreams,
+        stores: &Stores,
     ) -> Result<Option<Arc<AuthInUse>>, AuthError> {
         let Some(auth) = &settings.auth else { return Ok(None) };
         let mut running = lock(&self.running);
         // What runs stays as it is if something fails.
         let started = match &*running {
             Some(parts) if parts.algorithm == auth.token.algorithm => None,
-            other => Some(self.start(auth, settings, other.as_ref())?),
+            other => Some(self.start(auth, stores, other.as_ref())?),
         };
         if started.is_some() {
             *running = started;
@@ -166,7 +151,7 @@ impl AuthParts {
     fn start(
         &self,
         auth: &Auth,
-        settings: &Settings,
+        stores: &Stores,
         before: Option<&Running>,
     ) -> Result<Running, AuthError> {
         let algorithm = auth.token.algorithm;
@@ -178,7 +163,7 @@ impl AuthParts {
             KeyFile::open(PROOF_KEYS, LEAST_PROOF_SECRET, &*self.environment, Proofs::new)?;
         let (store, connector) = match before {
             Some(before) => (Arc::clone(&before.store), Arc::clone(&before.connector)),
-            None => (open_store(auth, settings)?, Arc::new(Connector::new(None))),
+            None => (open_store(auth, stores)?, Arc::new(Connector::new(None))),
         };
         Ok(Running { algorithm, tokens, proofs, connector, rules: None, store })
     }
@@ -244,21 +229,11 @@ impl Running {
     }
 }
 
-fn open_store(auth: &Auth, settings: &Settings) -> Result<Arc<dyn SessionStore>, AuthError> {
-    let named = settings.stores.iter().find(|store| store.name == auth.store);
-    let store = named.cloned().unwrap_or_else(|| Store::in_process(&auth.store));
-    let unusable = |reason: String| AuthError::Store { name: store.name.clone(), reason };
-    let Some(url) = &store.url else {
-        return Ok(Arc::new(InProcessSessions::new(milliseconds())));
-    };
-    let url = match url.strip_prefix("file:") {
-        None => url.clone(),
-        Some(path) => {
-            fs::read_to_string(path).map_err(|error| unusable(format!("`{path}`: {error}")))?
-        }
-    };
-    let sessions = RedisSessions::open(url.trim(), store.connect_timeout, store.command_timeout);
-    Ok(Arc::new(sessions.map_err(|error| unusable(error.to_string()))?))
+fn open_store(auth: &Auth, stores: &Stores) -> Result<Arc<dyn SessionStore>, AuthError> {
+    Ok(match stores.link(&auth.store)? {
+        Some(link) => Arc::new(RedisSessions::on(link)),
+        None => Arc::new(InProcessSessions::new(milliseconds())),
+    })
 }
 
 fn rules_of(auth: &Auth) -> Result<AuthSettings, InvalidPath> {

@@ -255,13 +255,12 @@ impl Prepared {
         let (stop_admin, admin_stops) = watch::channel(false);
         let drain = Arc::clone(&admin.drain);
         let current = Arc::clone(&admin.current);
+        let shared = Arc::clone(&admin.shared);
         let admin_thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(admin::serve(admin_socket, admin, admin_stops))
         })?;
-        if let Some(auth) = &current.load_full().auth {
-            auth.connect().await;
-        }
+        shared.stores.connect().await;
         let limit = || current.load().settings.drain;
         let outcome = server::serve(listeners, drain, stop, limit).await;
         stop_admin.send_replace(true);

@@ -18,6 +18,6 @@ pub mod proxy;
 pub mod reload;
 pub mod server;
 pub mod snapshot;
-mod stores;
+pub mod stores;
 pub mod telemetry;
 pub mod upstream;

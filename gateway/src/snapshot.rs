@@ -21,6 +21,7 @@ use crate::clock;
 use crate::config::{LocalAnswer, Settings};
 use crate::proxy::forwarding::Forwarding;
 use crate::reload::Environment;
+use crate::stores::Stores;
 use crate::telemetry::access_log::JsonText;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::timer::RouteTimer;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub auth: AuthParts,
     /// What changes on the admin listener need.
     pub admin_token: AdminToken,
+    /// What is kept in stores.
+    pub stores: Arc<Stores>,
     /// What filters of all tables share.
     pub parts: Parts,
 }
@@ -46,13 +49,15 @@ pub struct Shared {
 impl Shared {
     /// Nothing yet but where to count, and where secrets come from.
     pub fn new(metrics: Metrics, environment: Environment) -> Self {
+        let stores = Arc::new(Stores::new(Arc::new(clock::now)));
         Self {
+            parts: stores.parts(fastrand::f64),
+            stores,
             metrics,
             upstreams: Upstreams::default(),
             services: Arc::default(),
             admin_token: AdminToken::new(Arc::clone(&environment)),
             auth: AuthParts::new(environment),
-            parts: Parts::in_process(Arc::new(clock::now), fastrand::f64),
         }
     }
 }
@@ -154,10 +159,12 @@ impl Snapshot {
         settings: Settings,
         shared: &Shared,
     ) -> Result<(Self, Vec<String>), AuthError> {
-        let auth = shared.auth.prepare(&settings, &shared.upstreams)?;
+        shared.stores.declare(&settings.stores);
+        let auth = shared.auth.prepare(&settings, &shared.upstreams, &shared.stores)?;
         for route in &routes {
             route.chain.prepare(&shared.parts);
         }
+        shared.stores.check()?;
         declare(&settings.resilience, &shared.parts.breakers);
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),

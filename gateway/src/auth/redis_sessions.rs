@@ -13,6 +13,7 @@
 //! own clock decides about the grace of a rotation.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Pipeline, RedisError, Script, pipe};
@@ -29,7 +30,7 @@ use crate::stores::RedisLink;
 /// Sessions in Redis.
 #[derive(Debug)]
 pub struct RedisSessions {
-    link: RedisLink,
+    link: Arc<RedisLink>,
     check: Script,
     rotate: Script,
     count: Script,
@@ -81,10 +82,19 @@ impl RedisSessions {
         connect_limit: Duration,
         patience: Duration,
     ) -> Result<Self, RedisError> {
-        let [check, rotate, count] = [CHECK, ROTATE, COUNT].map(Script::new);
-        let scripts = vec![check.clone(), rotate.clone(), count.clone()];
-        let link = RedisLink::new(url, scripts, connect_limit, patience)?;
-        Ok(Self { link, check, rotate, count })
+        let link = RedisLink::new(url, Self::scripts().into(), connect_limit, patience)?;
+        Ok(Self::on(Arc::new(link)))
+    }
+
+    /// Sessions on a connection that has [`RedisSessions::scripts`].
+    pub(crate) fn on(link: Arc<RedisLink>) -> Self {
+        let [check, rotate, count] = Self::scripts();
+        Self { link, check, rotate, count }
+    }
+
+    /// What the connection must have loaded.
+    pub(crate) fn scripts() -> [Script; 3] {
+        [CHECK, ROTATE, COUNT].map(Script::new)
     }
 
     async fn look_up(&self, token: TokenKey) -> Result<Seen, StoreError> {

@@ -245,13 +245,13 @@ fn with_redis(stores: Stores, persistence: Persistence, url: Option<String>) -> 
 }
 
 /// A TCP proxy that counts turns: bytes to the server after bytes from it.
-struct Turns {
-    address: SocketAddr,
+pub(crate) struct Turns {
+    pub(crate) address: SocketAddr,
     count: Arc<AtomicUsize>,
 }
 
 impl Turns {
-    fn before(server: SocketAddr) -> Self {
+    pub(crate) fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let count = Arc::new(AtomicUsize::new(0));
@@ -265,7 +265,7 @@ impl Turns {
         Self { address, count }
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 }

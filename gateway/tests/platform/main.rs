@@ -17,6 +17,7 @@ mod auth;
 mod echo;
 mod faults;
 mod http;
+mod limits;
 mod program;
 mod redis_server;
 mod secrets;
@@ -59,7 +60,9 @@ fn main() -> ExitCode {
                 Ok(())
             }));
         }
-        for (id, trial) in [store_contract::OWN, faults::OWN, throttle::OWN, walk::OWN].concat() {
+        for (id, trial) in
+            [store_contract::OWN, limits::OWN, faults::OWN, throttle::OWN, walk::OWN].concat()
+        {
             trials.push(Trial::test(format!("{name}::{id}"), move || {
                 trial(stores);
                 Ok(())

@@ -249,7 +249,7 @@ impl Service {
     }
 }
 
-fn start_gateway(
+pub(crate) fn start_gateway(
     file: &Path,
     environment: &[(String, String)],
 ) -> (Program, SocketAddr, SocketAddr) {
