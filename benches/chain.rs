@@ -11,7 +11,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::runtime::Builder;
 use tollgate::builder::RouteBuilder;
 use tollgate::config::Settings;
-use tollgate::snapshot::{Shared, Snapshot};
+use tollgate::snapshot::{Millis, Shared, Snapshot};
 use tollgate::telemetry::metrics::Metrics;
 use tollgate::telemetry::timer::Outcome;
 use tollgate_benches::service_path;
@@ -124,7 +124,7 @@ fn exchanges(bench: &mut Criterion) {
                 route.chain.on_answer(&mut exchange, &mut answer);
                 assert!(flow.is_ok() && outcome.is_ok(), "{flow:?} {outcome:?}");
             });
-            let took = plan.response_timeout.unwrap_or_default();
+            let took = plan.response_timeout.map(Millis::duration).unwrap_or_default();
             plan.timer.record(&Outcome::new(200, &request.method), took, took);
             (answer.headers.get("x-service").map(HeaderValue::len), plan.log_id.as_bytes().len())
         };

@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use tollgate::config::{self, Settings};
+use tollgate::config::{self, LocalAnswers, Settings};
+use tollgate_filters::breaker::Resilience;
+use tollgate_filters::limit::LimitSettings;
 use tollgate_filters::{filter, predicate};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../routes.yaml");
@@ -50,6 +52,14 @@ fn loads_with_its_comments_taken_away() {
     assert!(loaded.settings.workers.is_some());
     let settings = Settings { workers: None, ..loaded.settings };
     assert_eq!(settings, as_it_is.settings);
-    let untouched = Settings { auth: None, stores: Vec::new(), ..settings };
+    let untouched = Settings {
+        auth: None,
+        stores: Vec::new(),
+        services: Vec::new(),
+        rate_limits: LimitSettings::default(),
+        resilience: Resilience::default(),
+        answers: LocalAnswers::default(),
+        ..settings
+    };
     assert_eq!(untouched, Settings::default());
 }
