@@ -148,6 +148,7 @@ impl Snapshot {
             route.chain.prepare(&shared.parts);
         }
         declare(&settings.resilience, &shared.parts.breakers);
+        shared.metrics.show_breakers_as(&settings.breaker_metrics);
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }
