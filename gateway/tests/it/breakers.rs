@@ -9,7 +9,7 @@ use crate::support::{Gateway, Upstream};
 const DECLARED: &str = "
 resilience4j:
   circuitbreaker:
-    tags: { app.zone: a }
+    tags: { '[app.zone]': a }
     configs: { default: { failureRateThreshold: 30 } }
     instances: { declared: { slowCallRateThreshold: 12.5, initialState: METRICS_ONLY } }
   bulkhead:
