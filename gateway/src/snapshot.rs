@@ -166,6 +166,7 @@ impl Snapshot {
         }
         shared.stores.check()?;
         declare(&settings.resilience, &shared.parts.breakers);
+        shared.metrics.show_breakers_as(&settings.breaker_metrics);
         let wanted = routes.iter().filter_map(|route| match &route.target.kind {
             TargetKind::Upstream { host, port, .. } => Some((host.clone(), *port)),
             TargetKind::Forward { .. }

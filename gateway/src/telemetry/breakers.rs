@@ -2,37 +2,40 @@
 //! (`resilience.md` 2.8).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
 use tollgate_filters::breaker::{Breaker, BreakerStatus, Breakers, Bulkhead, CallTimer, State};
 
+use crate::config::BreakerMetrics;
+
 /// Shows every breaker that is declared or has had a request.
 #[derive(Debug)]
 pub(super) struct BreakerCollector {
     breakers: Arc<Breakers>,
+    shown: Arc<Mutex<BreakerMetrics>>,
     described: Desc,
 }
 
-/// What the group of a declared breaker is called.
-const NO_GROUP: &str = "none";
-
 impl BreakerCollector {
-    /// Shows these breakers.
+    /// Shows these breakers as the file in use wants them.
     ///
     /// # Errors
     ///
     /// A name that is none, which is a defect of this file.
-    pub(super) fn new(breakers: Arc<Breakers>) -> prometheus::Result<Self> {
+    pub(super) fn new(
+        breakers: Arc<Breakers>,
+        shown: Arc<Mutex<BreakerMetrics>>,
+    ) -> prometheus::Result<Self> {
         let described = Desc::new(
             "resilience4j_circuitbreaker".to_owned(),
             "Circuit breakers and bulkheads.".to_owned(),
             vec![],
             HashMap::new(),
         )?;
-        Ok(Self { breakers, described })
+        Ok(Self { breakers, shown, described })
     }
 }
 
@@ -42,15 +45,45 @@ impl Collector for BreakerCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut families = Families::default();
+        if !shown.enabled {
+            return Vec::new();
+        }
         for breaker in self.breakers.all() {
-            families.add_breaker(&breaker);
+            families.add_breaker(&breaker, &shown);
         }
         for bulkhead in self.breakers.all_bulkheads() {
-            families.add_bulkhead(&bulkhead);
+            families.add_bulkhead(&bulkhead, &shown);
         }
         families.0.into_values().collect()
     }
+}
+
+/// What tells a breaker or a bulkhead from others.
+struct Names<'a> {
+    name: &'a str,
+    is_declared: bool,
+}
+
+impl<'a> Names<'a> {
+    /// The labels of all its series. One that the file does not declare is a group of its own.
+    fn labels(
+        &self,
+        shown: &'a BreakerMetrics,
+        tags: &'a [(String, String)],
+    ) -> Vec<(&'a str, &'a str)> {
+        let declared = shown.default_group.as_deref();
+        let group = if self.is_declared { declared } else { Some(self.name) };
+        let own = [Some(("name", self.name)), group.map(|group| ("group", group))];
+        let tags = tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        own.into_iter().flatten().chain(tags).collect()
+    }
+}
+
+/// Tags as Prometheus takes their names.
+fn in_prometheus(tags: &[(String, String)]) -> Vec<(String, String)> {
+    tags.iter().map(|(name, value)| (name.replace(['.', '-'], "_"), value.clone())).collect()
 }
 
 /// Families by name.
@@ -61,11 +94,11 @@ struct Families(BTreeMap<String, MetricFamily>);
 type Own<'a> = &'a [(&'a str, &'a str)];
 
 impl Families {
-    fn add_breaker(&mut self, breaker: &Breaker) {
+    fn add_breaker(&mut self, breaker: &Breaker, shown: &BreakerMetrics) {
         let status = breaker.status();
-        let name = breaker.name();
-        let common =
-            [("name", name), ("group", if breaker.is_declared() { NO_GROUP } else { name })];
+        let names = Names { name: breaker.name(), is_declared: breaker.is_declared() };
+        let tags = in_prometheus(&shown.tags);
+        let common = names.labels(shown, &tags);
         let kinds = [
             ("successful", status.successful),
             ("failed", status.failed),
@@ -116,8 +149,10 @@ impl Families {
         self.gauge("calls_seconds_max", LONGEST, common, &[("kind", kind)], longest);
     }
 
-    fn add_bulkhead(&mut self, bulkhead: &Bulkhead) {
-        let common = [("name", &**bulkhead.name()), ("group", &**bulkhead.name())];
+    fn add_bulkhead(&mut self, bulkhead: &Bulkhead, shown: &BreakerMetrics) {
+        let names = Names { name: bulkhead.name(), is_declared: bulkhead.is_declared() };
+        let tags = in_prometheus(&shown.bulkhead_tags);
+        let common = names.labels(shown, &tags);
         let number = |calls: usize| f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
         for (name, help, value) in [
             ("available_concurrent_calls", AVAILABLE, bulkhead.available_concurrent_calls()),

@@ -34,6 +34,7 @@ pub struct Metrics {
     lost_log_lines: IntGauge,
     routes: IntGauge,
     in_flight: IntGauge,
+    breakers_shown: Arc<Mutex<config::BreakerMetrics>>,
 }
 
 /// What names a route's timer.
@@ -124,6 +125,7 @@ impl Metrics {
             lost_log_lines,
             routes,
             in_flight,
+            breakers_shown: Arc::default(),
         })
     }
 
@@ -133,7 +135,14 @@ impl Metrics {
     ///
     /// As [`Metrics::new`].
     pub fn show_breakers(&self, breakers: Arc<Breakers>) -> prometheus::Result<()> {
-        self.registry.register(Box::new(BreakerCollector::new(breakers)?))
+        let shown = Arc::clone(&self.breakers_shown);
+        self.registry.register(Box::new(BreakerCollector::new(breakers, shown)?))
+    }
+
+    /// Shows circuit breakers this way from now on.
+    pub fn show_breakers_as(&self, settings: &config::BreakerMetrics) {
+        let mut shown = self.breakers_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.clone_from(settings);
     }
 
     /// Shows services too.

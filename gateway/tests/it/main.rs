@@ -6,6 +6,7 @@ mod support;
 
 mod admin;
 mod breaker_admin;
+mod breakers;
 mod circuit_breaker;
 mod connections;
 mod deviations;
