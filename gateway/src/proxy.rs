@@ -481,16 +481,14 @@ async fn answered(
 fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Failure> {
     context.attempts += 1;
     let now = clock::now();
-    context.upstream_started.get_or_insert(now);
-    if context.attempt_started.is_none() {
-        context.attempt_started = Some(now);
-        if !context.around.is_empty()
-            && !context.is_retry
-            && let Some(budget) = context.budget()
-        {
+    if context.upstream_started.is_none() {
+        context.upstream_started = Some(now);
+        // What nothing stands around is never sent again.
+        if let Some(budget) = context.budget().filter(|_| !context.around.is_empty()) {
             budget.first_attempt(now);
         }
     }
+    context.attempt_started.get_or_insert(now);
     let is_upgrade = session.is_upgrade_req();
     loop {
         let silence = context.silence(now);

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
-    Around, Exchange, ExchangeState, Failure, Kept, Outcome, Row, Variables, Verdict,
+    Around, Exchange, ExchangeState, Failure, Kept, Outcome, RetryBudget, Row, Variables, Verdict,
 };
 
 use super::context::{Context, authenticator, row};
 use crate::clock;
+use crate::snapshot::Reach;
 
 /// A filter's [`Around`], and the request as it came to the filter.
 #[derive(Debug)]
@@ -220,7 +221,6 @@ impl Context {
                 if !self.may_retry() {
                     return Judged::Stays;
                 }
-                self.is_retry = true;
                 let Some(entered) = self.around.last() else { return Judged::Stays };
                 entered.restore(request, &mut self.state);
                 self.position = Some(entered.position);
@@ -230,7 +230,6 @@ impl Context {
             Verdict::Forward { path, cause } => {
                 let Some(entered) = self.around.last() else { return Judged::Fails(cause) };
                 // The mark of `PrefixPath` stays, as it does for `forward:`.
-                self.is_retry = false;
                 let prefixed = self.state.prefixed;
                 entered.restore(request, &mut self.state);
                 self.state.prefixed = prefixed;
@@ -257,8 +256,17 @@ impl Context {
 
     /// Whether an upstream may be asked once more for the sake of a retry.
     fn may_retry(&self) -> bool {
-        self.state.is_repeatable
-            && self.budget().is_none_or(|budget| budget.may_retry(clock::now()))
+        let has_budget = || self.budget().is_none_or(|budget| budget.may_retry(clock::now()));
+        self.state.is_repeatable && has_budget()
+    }
+
+    /// What bounds the retries of the chosen route's upstream; `None` where there is no upstream.
+    pub(super) fn budget(&self) -> Option<&RetryBudget> {
+        match &self.plan()?.reach {
+            Reach::Direct(destination) => Some(destination.upstream.budget()),
+            Reach::Balanced { service, .. } => Some(service.budget()),
+            Reach::Nowhere => None,
+        }
     }
 
     /// The innermost one says that nothing failed.

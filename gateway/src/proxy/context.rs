@@ -69,8 +69,6 @@ pub struct Context {
     pub chosen: Option<Chosen>,
     /// Instances that this attempt could not connect to.
     pub tried: SmallVec<[InstanceKey; MOST_INSTANCES]>,
-    /// Whether the attempt is made for a retry.
-    pub is_retry: bool,
     /// The upstream's address.
     pub upstream: Option<SocketAddr>,
     /// When the first attempt began.
@@ -140,7 +138,6 @@ impl Context {
             refused: 0,
             chosen: None,
             tried: SmallVec::new(),
-            is_retry: false,
             upstream: None,
             upstream_started: None,
             upstream_ended: None,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pingora_core::{Error, ErrorSource, ErrorType};
-use tollgate_filters::{Failure, RetryBudget};
+use tollgate_filters::Failure;
 
 use super::context::Context;
 use crate::balance::{MOST_INSTANCES, NoInstance};
@@ -86,15 +86,6 @@ impl Context {
             && self.upstream_ended.is_none()
         {
             chosen.failed(now);
-        }
-    }
-
-    /// What counts requests and retries of the upstream that is asked.
-    pub(super) fn budget(&self) -> Option<&RetryBudget> {
-        match &self.plan()?.reach {
-            Reach::Direct(destination) => Some(destination.upstream.budget()),
-            Reach::Balanced { service, .. } => Some(service.budget()),
-            Reach::Nowhere => None,
         }
     }
 }

@@ -27,6 +27,7 @@ mod retry;
 mod retry_budget;
 mod routes_in_code;
 mod routes_in_file;
+mod services;
 mod targets;
 mod time_limits;
 mod timeouts;

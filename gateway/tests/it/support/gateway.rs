@@ -24,7 +24,7 @@ pub(crate) struct Gateway {
     kill: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     log: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
@@ -81,12 +81,52 @@ impl Gateway {
         }
     }
 
+    /// Serves a route file and follows it; see [`Gateway::reload`].
+    #[track_caller]
+    pub(crate) fn following(file: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("routes.yaml");
+        fs::write(&path, file).unwrap();
+        let environment: Environment = Arc::new(|_| None);
+        match config::load(file, "routes.yaml", &*environment) {
+            Ok(loaded) => {
+                let file = Some((path, file.to_owned(), Arc::clone(&environment)));
+                Self::serve_in(folder, loaded, environment, file)
+            }
+            Err(error) => panic!("{error}\n{file}"),
+        }
+    }
+
+    /// Puts another file in the place of the one that is followed, and waits until it is in use.
+    #[track_caller]
+    pub(crate) fn reload(&self, file: &str) {
+        let applied = || {
+            let text = self.metrics();
+            let of = "tollgate_config_reloads_total{result=\"applied\"} ";
+            let line = text.lines().find_map(|line| line.strip_prefix(of)).unwrap();
+            line.parse::<u32>().unwrap()
+        };
+        let before = applied();
+        let new = self.folder.path().join("new.yaml");
+        fs::write(&new, file).unwrap();
+        fs::rename(&new, self.folder.path().join("routes.yaml")).unwrap();
+        eventually("a reload", || (applied() > before).then_some(()));
+    }
+
     fn serve(loaded: Loaded) -> Self {
         Self::serve_with(loaded, Arc::new(|_| None))
     }
 
-    fn serve_with(mut loaded: Loaded, environment: Environment) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn serve_with(loaded: Loaded, environment: Environment) -> Self {
+        Self::serve_in(tempfile::tempdir().unwrap(), loaded, environment, None)
+    }
+
+    fn serve_in(
+        folder: TempDir,
+        mut loaded: Loaded,
+        environment: Environment,
+        file: Option<(PathBuf, String, Environment)>,
+    ) -> Self {
         let log = folder.path().join("access.log");
         loaded.settings.access_log = AccessLog::File(log.clone());
         let any_port = (Ipv4Addr::LOCALHOST, 0).into();
@@ -103,7 +143,7 @@ impl Gateway {
             .unwrap();
         let prepared = {
             let _guard = runtime.enter();
-            Prepared::new(loaded, &overrides, None).unwrap()
+            Prepared::new(loaded, &overrides, file).unwrap()
         };
         let address = prepared.addresses()[0];
         let admin = prepared.admin_address().unwrap();
@@ -129,7 +169,7 @@ impl Gateway {
             kill: Some(kill),
             thread: Some(thread),
             log,
-            _folder: folder,
+            folder,
         }
     }
 

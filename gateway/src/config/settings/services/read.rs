@@ -232,8 +232,10 @@ fn weight(value: &Value<'_>) -> Result<u32, Invalid> {
 /// A whole number from 0.
 pub(super) fn count(value: &Value<'_>) -> Result<u32, Invalid> {
     let number = values::int(value)?;
-    u32::try_from(number)
-        .map_err(|_| Invalid::new("invalid-value", format!("`{number}` is less than 0")))
+    u32::try_from(number).map_err(|_| {
+        Invalid::new("invalid-value", format!("`{number}` is less than 0"))
+            .with_help("write a whole number from 0")
+    })
 }
 
 /// A whole number from 1.
