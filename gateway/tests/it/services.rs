@@ -443,7 +443,9 @@ fn an_instance_killed_under_load_costs_nothing_where_a_retry_is_allowed() {
         let before = two.seen().len();
         two.wait_for(before + 100);
         is_over.store(true, Ordering::Relaxed);
-        asking.into_iter().for_each(|asking| asking.join().unwrap());
+        for asking in asking {
+            asking.join().unwrap();
+        }
     });
     assert_eq!(instance(&gateway, 0)["state"], "down");
 }
