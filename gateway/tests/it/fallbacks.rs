@@ -5,8 +5,7 @@ use crate::support::{Gateway, Refusing, Reply, Upstream};
 /// A route `r` with these filters, and what else is in the file.
 fn guarded(uri: &str, filters: &str, more: &str) -> Gateway {
     Gateway::start(&format!(
-        "routes:\n- id: r\n  uri: {uri}\n  predicates: [Path=/x/**]\n  \
-         metadata: {{ response-timeout: 100 }}\n  filters: {filters}\n{more}\n"
+        "routes:\n- {{ id: r, uri: '{uri}', predicates: [Path=/x/**], filters: {filters} }}\n{more}\n"
     ))
 }
 
@@ -25,7 +24,8 @@ fn r2_9_02_a_breaker_that_is_forced_open_is_503() {
 #[test]
 fn r2_9_04_the_gateways_own_timeout_stays_504() {
     let upstream = Upstream::with(Reply::nothing().never());
-    let answer = guarded(&upstream.uri(), "[CircuitBreaker=a]", "").send("GET /x");
+    let limit = "httpclient: { response-timeout: 100ms }";
+    let answer = guarded(&upstream.uri(), "[CircuitBreaker=a]", limit).send("GET /x");
     answer.check_failure(504, "UPSTREAM_TIMEOUT");
     assert!(!answer.text().contains("1000ms"), "{}", answer.text());
 }
