@@ -163,8 +163,9 @@ pub(in crate::config) fn spring_redis(section: &Section<'_, '_>, settings: &mut 
     let (user, password) = (encoded("username"), encoded("password"));
     let login = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
     store.url = whole.or_else(|| Some(format!("redis://{login}{host}:{port}/{database}")));
-    // Without `auth` nobody connects there.
-    let is_used = settings.auth.is_some();
+    // Nobody else connects there.
+    let has_limiter = section.context.source.text.contains("RequestRateLimiter");
+    let is_used = settings.auth.is_some() || has_limiter;
     let complain = |problem| {
         if is_used { section.context.error(problem) } else { section.context.warn(problem) }
     };
