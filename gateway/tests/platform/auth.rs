@@ -345,7 +345,7 @@ fn au_15(stack: &Stack) {
     let order = stack.admin("GET /routes").send().json();
     let login =
         order.as_array().unwrap().iter().find(|route| route["route_id"] == "member-service");
-    assert_eq!(login.unwrap()["filters"].as_array().unwrap().len(), 7, "{login:?}");
+    assert_eq!(login.unwrap()["filters"].as_array().unwrap().len(), 8, "{login:?}");
 }
 
 /// AU-16
