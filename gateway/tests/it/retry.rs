@@ -139,6 +139,23 @@ fn r4_4_10_a_method_that_is_not_named_has_one_try() {
 }
 
 #[test]
+fn r4_4_11_an_instance_without_an_address_is_followed_by_one_that_answers() {
+    let upstream = Upstream::with(Reply::ok("good"));
+    let gateway = Gateway::start(&format!(
+        "services:\n  svc:\n    instances:\n    - {{ uri: 'https://nowhere.invalid' }}\n    \
+         - {{ uri: '{}' }}\n\
+         routes:\n- {{ id: r, uri: 'lb://svc', predicates: [Path=/**], filters: [Retry=2] }}\n",
+        upstream.uri()
+    ));
+    // Whichever of the two has the first turn.
+    for _ in 0..2 {
+        let answer = gateway.send("GET /");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "good"));
+    }
+    assert_eq!(upstream.wait_for_heads(2).len(), 2);
+}
+
+#[test]
 fn r4_4_12_a_series_of_statuses_may_be_named() {
     let filters = "[{ name: Retry, args: { retries: 2, series: CLIENT_ERROR } }]";
     check(&good_from(3, 404), filters, "GET /", (200, "3"), 3);
