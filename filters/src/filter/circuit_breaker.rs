@@ -289,7 +289,7 @@ impl Rules {
         if self.is_ignored(failure) {
             permit.ignore();
         } else if self.is_recorded(failure) {
-            permit.fail();
+            permit.fail_because(failure.code());
         } else {
             permit.succeed();
         }
