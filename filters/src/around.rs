@@ -17,6 +17,11 @@ pub trait Around: Debug + Send + Sync {
     /// ended.
     fn ended(&mut self, outcome: &Outcome<'_>, exchange: &mut Exchange<'_>) -> Verdict;
 
+    /// Whether a verdict may lead back to the request as it came here. If not, it need not be kept.
+    fn may_go_back(&self) -> bool {
+        true
+    }
+
     /// When the head of an answer must be there at the latest; [`Outcome::Expired`] if it is not.
     fn deadline(&self) -> Option<Instant> {
         None

@@ -22,6 +22,8 @@ pub struct Chain {
     filters: SmallVec<[AnyFilter; 4]>,
     /// The number of each.
     orders: Box<[i32]>,
+    /// How many filters there are up to the last one that changes the request.
+    changes_until: usize,
     /// Positions in the order of the way back, where it is not the reverse.
     back: Option<Box<[usize]>>,
 }
@@ -52,7 +54,9 @@ impl Chain {
             back.append(&mut late);
             back.into_boxed_slice()
         });
-        Self { filters, orders: orders.into(), back }
+        let changes = filters.iter().rposition(|filter| filter.changes_request());
+        let changes_until = changes.map_or(0, |last| last + 1);
+        Self { filters, orders: orders.into(), changes_until, back }
     }
 
     /// The filters with their numbers, in the order of the way in.
@@ -67,9 +71,9 @@ impl Chain {
         }
     }
 
-    /// Whether filters stand behind the one at `place`.
-    pub fn goes_on_behind(&self, place: usize) -> bool {
-        place + 1 < self.filters.len()
+    /// Whether filters that change the request stand behind the one at `place`.
+    pub fn changes_behind(&self, place: usize) -> bool {
+        place + 1 < self.changes_until
     }
 
     /// Runs the way in from the filter at `place` on, until one wants something else than to go on;

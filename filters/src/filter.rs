@@ -157,6 +157,12 @@ pub trait Filter: Debug + Display + Send + Sync {
     /// order. For headers a client must see whatever happened, such as a renewed token.
     fn on_answer(&self, _exchange: &mut Exchange<'_>, _head: &mut ResponseHeader) {}
 
+    /// Whether [`Filter::on_request`] changes the request or what is known about it. One that does
+    /// not spares those around it a copy.
+    fn changes_request(&self) -> bool {
+        true
+    }
+
     /// Runs once, when the table with the filter is put into use. For what the filter shares with
     /// those of other tables: a state that is known by name, a store.
     fn prepare(&self, _parts: &Parts) {}

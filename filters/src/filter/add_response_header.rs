@@ -65,6 +65,10 @@ impl AddResponseHeader {
 }
 
 impl Filter for AddResponseHeader {
+    fn changes_request(&self) -> bool {
+        false
+    }
+
     fn on_response<'a>(
         &'a self,
         exchange: &'a mut Exchange<'_>,

@@ -131,6 +131,11 @@ impl Filter for CircuitBreaker {
         Hook::Ready(self.enter(exchange.variables()))
     }
 
+    /// A fallback takes the request elsewhere.
+    fn changes_request(&self) -> bool {
+        self.rules.fallback.is_some()
+    }
+
     fn prepare(&self, parts: &Parts) {
         self.parts.get_or_init(|| InUse {
             clock: Arc::clone(&parts.clock),
@@ -212,6 +217,10 @@ impl Around for Call {
                 Outcome::Answered(_) | Outcome::Expired | Outcome::Settled => Verdict::Pass,
             },
         }
+    }
+
+    fn may_go_back(&self) -> bool {
+        self.rules.fallback.is_some()
     }
 
     fn deadline(&self) -> Option<Instant> {

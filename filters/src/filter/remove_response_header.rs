@@ -42,6 +42,10 @@ impl RemoveResponseHeader {
 }
 
 impl Filter for RemoveResponseHeader {
+    fn changes_request(&self) -> bool {
+        false
+    }
+
     fn on_request<'a>(&'a self, _: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
         Hook::after(self.0.field().map(drop))
     }

@@ -332,6 +332,10 @@ fn shown(route_id: &str, policy: &Policy, config: &Config, exceptions: &[&str]) 
 }
 
 impl Filter for Retry {
+    fn changes_request(&self) -> bool {
+        false
+    }
+
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
         if !self.rules.policy.methods.contains(exchange.method()) {
             return Hook::Ready(Ok(Flow::Continue));

@@ -41,6 +41,10 @@ impl SetResponseHeader {
 }
 
 impl Filter for SetResponseHeader {
+    fn changes_request(&self) -> bool {
+        false
+    }
+
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Hook<'a, Flow> {
         Hook::after(self.0.resolve(exchange.variables()))
     }

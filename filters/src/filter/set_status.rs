@@ -72,6 +72,10 @@ impl SetStatus {
 }
 
 impl Filter for SetStatus {
+    fn changes_request(&self) -> bool {
+        false
+    }
+
     fn on_response<'a>(
         &'a self,
         exchange: &'a mut Exchange<'_>,

@@ -84,10 +84,10 @@ impl Context {
         head: &RequestHeader,
         place: usize,
         call: Box<dyn Around>,
-        is_followed: bool,
+        is_kept: bool,
     ) {
         let Some(position) = self.position else { return };
-        let before = is_followed.then(|| {
+        let before = is_kept.then(|| {
             let kept = self.state.keep();
             let variables = self.state.variables.clone();
             Box::new(Before { head: head.clone(), kept, variables })

@@ -258,8 +258,9 @@ async fn filters(
                 return Err(*failure);
             }
             Flow::Around(call) => {
-                let is_followed = route.chain.goes_on_behind(place) || !context.is_proxied();
-                context.enter(session.req_header(), place, call, is_followed);
+                let changes = route.chain.changes_behind(place) || !context.is_proxied();
+                let is_kept = changes && call.may_go_back();
+                context.enter(session.req_header(), place, call, is_kept);
                 place += 1;
             }
             Flow::Forward { path, cause, call } => {

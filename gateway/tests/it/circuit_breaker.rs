@@ -234,3 +234,21 @@ fn a_half_open_breaker_lets_exactly_so_many_try_under_a_hundred_clients() {
     assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 95);
     assert_eq!(gateway.send("GET /good").status, 200);
 }
+
+#[test]
+fn a_retry_around_a_fallback_that_fails_begins_from_the_request_as_it_came() {
+    let upstream = Upstream::with(Reply::new(500, "bad"));
+    let gateway = Gateway::start(&format!(
+        "routes:\n- {{ id: r, uri: '{}', predicates: [Path=/a], filters: [Retry=1, {{ name: CircuitBreaker, args: \
+         {{ statusCodes: [500], fallbackUri: 'forward:/F' }} }}] }}\n\
+         - {{ id: f, uri: 'http://127.0.0.1:1', predicates: [Path=/F] }}\n",
+        upstream.uri()
+    ));
+    let answer = gateway.send("GET /a?x=1\nOrigin: http://o.test");
+    answer.check_failure(502, "UPSTREAM_REFUSED");
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 2);
+    for seen in seen {
+        assert_eq!((seen.target(), seen.header("origin")), ("/a?x=1", Some("http://o.test")));
+    }
+}
