@@ -111,17 +111,11 @@ impl Context {
     }
 
     /// Asks what is around what becomes of a failure.
-    pub(super) fn unwind(&mut self, request: &mut RequestHeader, failure: Failure) -> Ended {
-        let mut failure = failure;
-        while let Some(entered) = self.around.last_mut() {
-            let mut exchange = Exchange::new(request, &mut self.state);
-            let verdict = entered.call.ended(&Outcome::Failed(&failure), &mut exchange);
-            match self.judge(request, verdict) {
-                Judged::Stays => drop(self.around.pop()),
-                Judged::Fails(other) => {
-                    drop(self.around.pop());
-                    failure = other;
-                }
+    pub(super) fn unwind(&mut self, request: &mut RequestHeader, mut failure: Failure) -> Ended {
+        while !self.around.is_empty() {
+            match self.ask(request, &Outcome::Failed(&failure)) {
+                Judged::Stays => {}
+                Judged::Fails(other) => failure = other,
                 Judged::Next(next) => return Ended::Next(next),
                 Judged::Complete => return self.complete(),
             }
@@ -141,22 +135,11 @@ impl Context {
         });
         let Some(expired) = expired else { return self.unwind(request, self.late()) };
         self.around.truncate(expired + 1);
-        let Some(entered) = self.around.last_mut() else {
-            return self.unwind(request, self.late());
-        };
-        let mut exchange = Exchange::new(request, &mut self.state);
-        let verdict = entered.call.ended(&Outcome::Expired, &mut exchange);
-        match self.judge(request, verdict) {
+        match self.ask(request, &Outcome::Expired) {
+            Judged::Stays => self.unwind(request, self.late()),
+            Judged::Fails(failure) => self.unwind(request, failure),
             Judged::Next(next) => Ended::Next(next),
             Judged::Complete => self.complete(),
-            Judged::Stays => {
-                drop(self.around.pop());
-                self.unwind(request, self.late())
-            }
-            Judged::Fails(failure) => {
-                drop(self.around.pop());
-                self.unwind(request, failure)
-            }
         }
     }
 
@@ -179,17 +162,11 @@ impl Context {
             if until.is_none() {
                 break;
             }
-            let Some(entered) = self.around.last_mut() else { break };
-            let mut exchange = Exchange::new(request, &mut self.state);
-            let verdict =
-                entered.call.ended(&Outcome::Answered(head.status.as_u16()), &mut exchange);
-            match self.judge(request, verdict) {
-                Judged::Stays | Judged::Complete => drop(self.around.pop()),
+            match self.ask(request, &Outcome::Answered(head.status.as_u16())) {
+                Judged::Stays => {}
+                Judged::Complete => drop(self.around.pop()),
                 Judged::Next(next) => return Back::Instead(Ended::Next(next)),
-                Judged::Fails(failure) => {
-                    drop(self.around.pop());
-                    return Back::Instead(self.unwind(request, failure));
-                }
+                Judged::Fails(failure) => return Back::Instead(self.unwind(request, failure)),
             }
         }
         // A route that forwarded the request has no say in the answer.
@@ -209,6 +186,19 @@ impl Context {
         let mut exchange =
             Exchange::new(request, &mut self.state).with_authenticator(authenticator(snapshot));
         route.chain.on_response(from, until, &mut exchange, head).await
+    }
+
+    /// Asks the innermost one and carries out what it says. It is left behind unless it may be asked
+    /// again, or says that nothing failed.
+    fn ask(&mut self, request: &mut RequestHeader, outcome: &Outcome<'_>) -> Judged {
+        let Some(entered) = self.around.last_mut() else { return Judged::Stays };
+        let mut exchange = Exchange::new(request, &mut self.state);
+        let verdict = entered.call.ended(outcome, &mut exchange);
+        let judged = self.judge(request, verdict);
+        if matches!(judged, Judged::Stays | Judged::Fails(_)) {
+            self.around.pop();
+        }
+        judged
     }
 
     /// Carries out what the innermost one decided.
