@@ -9,27 +9,26 @@ pub mod guard;
 mod instance;
 mod outcome;
 mod routing;
+mod upstream_answer;
+mod upstream_request;
 
 use std::mem;
 use std::os::fd::RawFd;
-use std::result::Result as StdResult;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, StatusCode, Uri, header};
+use http::{StatusCode, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use tollgate_filters::{Failure, FramingEdit, Side};
+use tollgate_filters::{Failure, Side};
 
-use self::around::Back;
 use self::context::Context;
-use self::forwarding::Downstream;
 use crate::config::TargetPolicy;
 use crate::drain::Drain;
 use crate::snapshot::{Shared, Snapshot};
@@ -100,7 +99,7 @@ impl ProxyHttp for Gateway {
                     Err(failure) => return Err(context.fail(failure)),
                 }
             }
-            match peer(session, context) {
+            match instance::peer(session, context) {
                 Ok(peer) => return Ok(peer),
                 Err(failure) => ended = Some(context.unwind(session.req_header_mut(), failure)),
             }
@@ -213,36 +212,7 @@ impl ProxyHttp for Gateway {
         if !session.as_mut().is_body_empty() {
             Self::bound_upload(session, context, clock::now());
         }
-        let Some(snapshot) = context.snapshot.as_ref() else { return Ok(()) };
-        to_origin_form(upstream_request);
-        let downstream = Downstream {
-            peer: context.peer,
-            local: session.server_addr().and_then(|address| address.as_inet().copied()),
-            is_tls: false,
-            host: context.host.as_ref(),
-            original_targets: &context.state.original_targets,
-        };
-        snapshot.forwarding.apply(upstream_request, &downstream);
-        for name in &snapshot.hop_by_hop {
-            upstream_request.remove_header(name);
-        }
-        if context.state.framing == FramingEdit::WithoutLength {
-            upstream_request.remove_header(&header::CONTENT_LENGTH);
-        }
-        if context.state.preserve_host {
-            // Filters may have added more; the first goes upstream (`filters.md` 3.7).
-            let Some(host) = upstream_request.headers.get(header::HOST).cloned() else {
-                let problem = "there is no `Host` that could be preserved".to_owned();
-                return Err(context.fail(Failure::Filter(problem)));
-            };
-            if upstream_request.headers.get_all(header::HOST).iter().nth(1).is_some() {
-                upstream_request.insert_header("Host", host)?;
-            }
-        } else if let Some(destination) = context.destination() {
-            upstream_request.insert_header("Host", destination.host.clone())?;
-        }
-        vouch(upstream_request, context);
-        Ok(())
+        upstream_request::prepare(session, upstream_request, context)
     }
 
     async fn request_body_filter(
@@ -300,7 +270,7 @@ impl ProxyHttp for Gateway {
             context.settle(session.req_header_mut());
             context.on_switch(session.req_header_mut(), head);
         } else {
-            answered(session, head, context).await?;
+            upstream_answer::take(session, head, context).await?;
         }
         if self.drain.is_draining() {
             session.set_keepalive(None);
@@ -448,68 +418,6 @@ fn silence(session: &Session, snapshot: &Snapshot) -> Duration {
     if session.is_upgrade_req() { timeouts.stream_idle } else { timeouts.client_read }
 }
 
-/// Takes an upstream's answer through the filters and what stands around them.
-async fn answered(
-    session: &mut Session,
-    head: &mut ResponseHeader,
-    context: &mut Context,
-) -> Result<()> {
-    if let Some(snapshot) = &context.snapshot {
-        drop_hop_by_hop(head, &snapshot.hop_by_hop);
-    }
-    if !context.state.pending.is_empty()
-        && let Err(failure) = context.add_pending(head)
-    {
-        return Err(context.fail(failure));
-    }
-    if !context.around.is_empty() {
-        context.state.is_repeatable = !session.as_ref().retry_buffer_truncated();
-    }
-    if let Back::Instead(ended) = context.on_response(session.req_header_mut(), head, 0).await {
-        let mut error = Error::new(ErrorType::HTTPStatus(head.status.as_u16()));
-        context.follow(ended, &mut error);
-        return Err(error);
-    }
-    if let Err(failure) = context.heed(session.req_header_mut(), head).await {
-        return Err(context.fail(failure));
-    }
-    context.on_answer(session.req_header_mut(), head);
-    Ok(())
-}
-
-/// Where the next attempt connects to.
-fn peer(session: &Session, context: &mut Context) -> StdResult<Box<HttpPeer>, Failure> {
-    context.attempts += 1;
-    let now = clock::now();
-    if context.upstream_started.is_none() {
-        context.upstream_started = Some(now);
-        // What nothing stands around is never sent again.
-        if let Some(budget) = context.budget().filter(|_| !context.around.is_empty()) {
-            budget.first_attempt(now);
-        }
-    }
-    context.attempt_started.get_or_insert(now);
-    let is_upgrade = session.is_upgrade_req();
-    loop {
-        let silence = context.silence(now);
-        let Some((plan, destination)) = context.plan().zip(context.destination()) else {
-            return Err(Failure::Filter("the route has no upstream".to_owned()));
-        };
-        let limit = plan.connect_timeout.duration();
-        let limit = context.time_left(now).map_or(limit, |left| left.min(limit));
-        let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
-        let peer = destination.peer(began_at, context.refused, silence, limit, is_upgrade);
-        if let Some(peer) = peer {
-            context.began_at = Some(began_at);
-            return Ok(peer);
-        }
-        let host = destination.upstream.host().to_owned();
-        if !context.next_instance("its name has no address", now) {
-            return Err(Failure::UpstreamDns(host));
-        }
-    }
-}
-
 /// Whether nothing but a body can follow: after a switch of protocols that is a tunnel.
 fn is_final(status: StatusCode) -> bool {
     !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
@@ -524,50 +432,5 @@ fn is_short_body(head: &RequestHeader) -> bool {
         && !head.headers.contains_key(header::EXPECT)
 }
 
-/// Tells the upstream who sent a request, in the place of whatever filters wrote.
-fn vouch(request: &mut RequestHeader, context: &mut Context) {
-    let identity = context.state.auth.as_ref().and_then(|state| state.identity());
-    let tells_identity = context.plan().is_some_and(|plan| plan.tells_identity);
-    let auth = context.snapshot.as_ref().and_then(|snapshot| snapshot.auth.as_ref());
-    let Some(auth) = auth.filter(|auth| auth.tells_identity && tells_identity) else { return };
-    // A head cannot be so full: the guard limits it.
-    let _is_written = auth.keys.load().vouch(request, identity, clock::unix_millis() / 1000);
-}
-
 /// How long the rest of a refused request's body is read before the connection is closed.
 const DRAIN_UNREAD_BODY: Duration = Duration::from_secs(5);
-
-/// Upstreams get the path and query, whatever form the client used.
-fn to_origin_form(request: &mut RequestHeader) {
-    let target = request.raw_path();
-    if target.starts_with(b"/") && request.uri.authority().is_none() {
-        return;
-    }
-    let path = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    let path = if path.starts_with('/') { path } else { "/" };
-    if let Ok(uri) = Uri::builder().path_and_query(path.to_owned()).build() {
-        request.set_uri(uri);
-    }
-}
-
-static ALWAYS_DROPPED: [HeaderName; 2] = [header::CONNECTION, header::UPGRADE];
-
-/// Drops what belongs to the upstream's connection (`global.md` 6.5), without touching framing.
-fn drop_hop_by_hop(head: &mut ResponseHeader, listed: &[HeaderName]) {
-    // Most answers have none: one walk over the names is less than looking each one up.
-    if !head.headers.keys().any(|name| listed.contains(name) || ALWAYS_DROPPED.contains(name)) {
-        return;
-    }
-    let nominated: Vec<HeaderName> = head
-        .headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
-        .collect();
-    for name in nominated.iter().chain(listed).chain(&ALWAYS_DROPPED) {
-        head.remove_header(name);
-    }
-}

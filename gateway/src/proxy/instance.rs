@@ -1,16 +1,52 @@
-//! Which instance of a service a request goes to, and what became of it there.
+//! Where an attempt connects to: which instance of a service, and what became of it there.
 
 use std::time::{Duration, Instant};
 
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
 use tollgate_filters::Failure;
 
 use super::context::Context;
 use crate::balance::{MOST_INSTANCES, NoInstance};
+use crate::clock;
 use crate::snapshot::Reach;
 
 /// Timers may be early.
 const EARLY: Duration = Duration::from_millis(5);
+
+/// Where the next attempt connects to.
+pub(super) fn peer(session: &Session, context: &mut Context) -> Result<Box<HttpPeer>, Failure> {
+    context.attempts += 1;
+    let now = clock::now();
+    if context.upstream_started.is_none() {
+        context.upstream_started = Some(now);
+        // What nothing stands around is never sent again.
+        if let Some(budget) = context.budget().filter(|_| !context.around.is_empty()) {
+            budget.first_attempt(now);
+        }
+    }
+    context.attempt_started.get_or_insert(now);
+    let is_upgrade = session.is_upgrade_req();
+    loop {
+        let silence = context.silence(now);
+        let Some((plan, destination)) = context.plan().zip(context.destination()) else {
+            return Err(Failure::Filter("the route has no upstream".to_owned()));
+        };
+        let limit = plan.connect_timeout.duration();
+        let limit = context.time_left(now).map_or(limit, |left| left.min(limit));
+        let began_at = context.began_at.unwrap_or_else(|| destination.upstream.preferred());
+        let peer = destination.peer(began_at, context.refused, silence, limit, is_upgrade);
+        if let Some(peer) = peer {
+            context.began_at = Some(began_at);
+            return Ok(peer);
+        }
+        let host = destination.upstream.host().to_owned();
+        if !context.next_instance("its name has no address", now) {
+            return Err(Failure::UpstreamDns(host));
+        }
+    }
+}
 
 impl Context {
     /// Whether the chosen route sends requests to an upstream or a service.
