@@ -16,7 +16,7 @@ use service::problem::Problem;
 use crate::place::{Found, PlaceDetail, RoomDetail};
 use crate::search::Search;
 use crate::stay::Stay;
-use crate::timing::Timing;
+use service::timing::Timing;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -31,9 +31,9 @@ type Parameter = (&'static str, String);
 
 impl Cms {
     /// The CMS at `base`, which knows this service by `key`.
-    pub(crate) fn new(base: &str, key: HeaderValue, timing: Timing) -> Result<Self, PeerError> {
-        let Timing { cms_timeout, cms_retries } = timing;
-        let limits = Limits { connect: cms_timeout, call: cms_timeout, retries: cms_retries };
+    pub(crate) fn new(base: &str, key: HeaderValue, timing: &Timing) -> Result<Self, PeerError> {
+        let Timing { cms_timeout: call, cms_retries: retries, .. } = *timing;
+        let limits = Limits { connect: call, call, retries };
         Ok(Self { peer: Peer::new("cms", base, limits)?.with_header(API_KEY, key) })
     }
 

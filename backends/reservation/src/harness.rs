@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 
 use crate::api::{self, Api};
 use crate::cms::Cms;
-use crate::timing::Timing;
+use service::timing::Timing;
 
 /// The member that asks unless a test says otherwise.
 pub(crate) const MEMBER: i64 = 42;
@@ -24,7 +24,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// A service with this store that finds its CMS at `cms`.
-    pub(crate) fn new(database: &Database, cms: &str, timing: Timing) -> Self {
+    pub(crate) fn new(database: &Database, cms: &str, timing: &Timing) -> Self {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
         let cms = Cms::new(cms, HeaderValue::from_static("key-of-the-cms"), timing).unwrap();

@@ -17,7 +17,6 @@ mod settings;
 mod status;
 mod stay;
 mod store;
-mod timing;
 
 use std::process::ExitCode;
 
@@ -40,7 +39,7 @@ fn main() -> ExitCode {
 async fn run(variables: Variables) -> Result<(), StartError> {
     let settings = Settings::read(&variables).map_err(StartError::Settings)?;
     telemetry::start(&settings.service.log);
-    let cms = Cms::new(&settings.cms_url, settings.cms_api_key, settings.timing);
+    let cms = Cms::new(&settings.cms_url, settings.cms_api_key, &settings.timing);
     let cms = cms.map_err(|error| StartError::Other("CMS_URL cannot be used", error.into()))?;
     let listener = server::bind(settings.service.listen).await?;
     let database = Database::open(&settings.service.database_url, schema::STEPS).await?;

@@ -5,7 +5,7 @@
 //! | `GATEWAY_PROOF_KEYS` | none, it must be set           | keys of the gateway and the services |
 //! | `CMS_URL`            | `http://127.0.0.1:8085`        | where the CMS is                     |
 //! | `CMS_API_KEY`        | none, it must be set           | what the CMS is sent as `X-Api-Key`  |
-//! | `TIMING_…`           | see [`crate::timing`]          |                                      |
+//! | `TIMING_…`           | see [`service::timing`]          |                                      |
 //!
 //! Beside these it reads what every service does.
 
@@ -13,7 +13,7 @@ use axum::http::HeaderValue;
 use service::keys::KeySet;
 use service::settings::{Defaults, Invalid, Reader, Settings as ServiceSettings, Variables};
 
-use crate::timing::Timing;
+use service::timing::Timing;
 
 const DEFAULTS: Defaults =
     Defaults { listen: "127.0.0.1:8082", database_url: "sqlite://data/reservation.db" };

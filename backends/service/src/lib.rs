@@ -14,11 +14,13 @@
 //! | [`keys`]       | shared secrets, read again when they change                         |
 //! | [`proof`]      | who calls: the gateway for a member, or another service             |
 //! | [`peer`]       | calls to another service: time limits, retries, errors              |
+//! | [`crash`]      | where a process dies when a test wants it to                        |
 //! | [`cursor`]     | where the next page begins                                          |
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
 //! | [`date`]       | dates as clients write them                                         |
 //! | [`stored`]     | values as they stand in a store                                     |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
+//! | [`timing`]     | how long things may take, in one profile                            |
 //! | [`telemetry`]  | logs                                                                |
 //! | `testing`      | a router called without a socket, real processes, proofs, databases |
 //!
@@ -30,6 +32,7 @@ pub mod check;
 pub mod clock;
 pub mod code;
 mod correlation;
+pub mod crash;
 pub mod cursor;
 pub mod database;
 pub mod date;
@@ -47,3 +50,4 @@ pub mod stored;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timing;

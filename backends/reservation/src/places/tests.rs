@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::fake_cms::{FakeCms, Reply, listed, refused, shown};
 use crate::harness::{Client, check_problem, nowhere};
 use crate::schema;
-use crate::timing::Timing;
+use service::timing::Timing;
 
 /// Every endpoint of places, for a lodging and a room the fake CMS has.
 const TARGETS: [&str; 4] =
@@ -30,7 +30,7 @@ async fn beside(base: &str, timing: Timing, test: impl AsyncFnOnce(Client)) {
     let folder = TempDir::new().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
     let database = Database::open(&url, schema::STEPS).await.unwrap();
-    test(Client::new(&database, base, timing)).await;
+    test(Client::new(&database, base, &timing)).await;
     database.close().await;
 }
 
@@ -39,7 +39,7 @@ async fn with_cms(
     test: impl AsyncFnOnce(Client, FakeCms),
 ) {
     let cms = FakeCms::start(reply);
-    beside(&cms.base(), Timing::DEFAULT, async |client| test(client, cms.clone()).await).await;
+    beside(&cms.base(), Timing::default(), async |client| test(client, cms.clone()).await).await;
 }
 
 fn good(target: &str) -> Reply {
@@ -211,7 +211,7 @@ async fn a_cursor_of_another_filter_is_refused() {
 #[tokio::test]
 async fn sy_05_a_silent_cms_is_given_up_after_one_more_attempt() {
     let cms = FakeCms::start(|_| Reply::Silence);
-    let timing = Timing { cms_timeout: Duration::from_millis(50), ..Timing::DEFAULT };
+    let timing = Timing { cms_timeout: Duration::from_millis(50), ..Timing::default() };
     beside(&cms.base(), timing, async |client| {
         for target in TARGETS {
             let answer = client.get(target).await;
@@ -225,7 +225,7 @@ async fn sy_05_a_silent_cms_is_given_up_after_one_more_attempt() {
 /// SY-05
 #[tokio::test]
 async fn sy_05_a_cms_that_is_away_is_unavailable() {
-    beside(&nowhere(), Timing::DEFAULT, async |client| {
+    beside(&nowhere(), Timing::default(), async |client| {
         for target in TARGETS {
             let answer = client.get(target).await;
             check_problem(&answer, 503, "CMS_UNAVAILABLE");

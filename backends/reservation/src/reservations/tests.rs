@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::harness::{Client, MEMBER, check_problem, nowhere};
 use crate::schema;
 use crate::status::Status;
-use crate::timing::Timing;
+use service::timing::Timing;
 
 /// A reservation as the saga would have stored it.
 struct Stored {
@@ -52,7 +52,7 @@ impl Stored {
 
 async fn on_stores(test: impl AsyncFn(Client, Database)) {
     on_each_database(schema::STEPS, async |database| {
-        test(Client::new(&database, &nowhere(), Timing::DEFAULT), database.clone()).await;
+        test(Client::new(&database, &nowhere(), &Timing::default()), database.clone()).await;
     })
     .await
     .unwrap();
