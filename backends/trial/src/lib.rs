@@ -5,6 +5,8 @@
 //! |--------------|--------------------------------------------------------------|
 //! | [`evidence`] | what is left: stores, CMS, ledger, the journal of a client   |
 //! | [`checker`]  | the promises, and which of them were broken                  |
+//! | [`profile`]  | the timings of a trial                                       |
 
 pub mod checker;
 pub mod evidence;
+pub mod profile;
