@@ -8,7 +8,6 @@ mod payment;
 mod payments;
 mod schema;
 mod settings;
-mod status;
 mod store;
 mod webhooks;
 
