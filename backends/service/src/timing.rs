@@ -32,6 +32,9 @@ macro_rules! timings {
         }
 
         impl Timing {
+            /// The variable of each.
+            pub const VARIABLES: &[&str] = &[$($variable,)*];
+
             fn read_each(reader: &mut Reader<'_>) -> Self {
                 let default = Self::default();
                 Self { $($name: <$kind as Value>::read(reader, $variable, default.$name),)* }
