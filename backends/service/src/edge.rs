@@ -142,13 +142,13 @@ fn log(problem: &Problem) {
         chain.fold(cause.to_string(), |text, error| format!("{text}: {error}"))
     });
     match problem.status.as_u16() {
-        503 | 504 => tracing::warn!(code = problem.code, cause, "not served"),
-        500.. => tracing::error!(code = problem.code, cause, "not served"),
+        503 | 504 => tracing::warn!(code = &*problem.code, cause, "not served"),
+        500.. => tracing::error!(code = &*problem.code, cause, "not served"),
         // Somebody goes round the gateway, or keys or clocks differ: both are the operator's.
         401 if problem.code == UNTRUSTED_CALLER => {
-            tracing::warn!(code = problem.code, cause, "refused");
+            tracing::warn!(code = &*problem.code, cause, "refused");
         }
-        _ => tracing::debug!(code = problem.code, cause, detail = problem.detail, "refused"),
+        _ => tracing::debug!(code = &*problem.code, cause, detail = problem.detail, "refused"),
     }
 }
 

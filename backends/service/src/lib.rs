@@ -7,6 +7,7 @@
 //! | [`app`]        | a service's router with what surrounds it: health, metrics, `OpenAPI` |
 //! | [`problem`]    | errors as RFC 9457 documents                                        |
 //! | [`envelope`]   | answers that went well: one value, or a page of them                |
+//! | [`faults`]     | what a stand-in does wrong when a test wants it to                  |
 //! | [`query`]      | query parameters, checked together so all faults are told at once   |
 //! | [`body`]       | JSON request bodies                                                 |
 //! | [`check`]      | the members of a body, checked together                             |
@@ -39,6 +40,7 @@ pub mod database;
 pub mod date;
 mod edge;
 pub mod envelope;
+pub mod faults;
 pub mod keys;
 mod metrics;
 pub mod peer;

@@ -4,6 +4,7 @@
 //! added where the answer leaves the service, so no handler can forget it. The cause of a problem
 //! goes to the log and never to the client.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(crate) const UNTRUSTED_CALLER: &str = "UNTRUSTED_CALLER";
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     pub(crate) detail: String,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) retry_after: Option<Duration>,
@@ -61,7 +62,7 @@ pub struct ProblemDocument {
     pub(crate) instance: String,
     /// What happened, for a program; never changes its meaning.
     #[schema(example = "INVALID_REQUEST")]
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     /// When, as RFC 3339 in Korean time.
     #[schema(example = "2025-05-01T10:00:00.000+09:00")]
     pub(crate) timestamp: String,
@@ -75,8 +76,12 @@ pub struct ProblemDocument {
 
 impl Problem {
     /// A problem with a status, a stable code and a sentence for a person.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+    pub fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let (code, detail) = (code.into(), detail.into());
         Self { status, code, detail, errors: Vec::new(), retry_after: None, cause: None }
     }
 

@@ -8,11 +8,16 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::iter;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +29,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::database::DatabaseError;
+use crate::faults::HangUp;
 use crate::settings::{Invalid, Variables};
 
 /// How long a client may take to send a head, and how long a connection may stay unused. Longer
@@ -177,7 +183,7 @@ async fn converse(stream: TcpStream, app: App, mut draining: watch::Receiver<()>
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.router));
+        .serve_connection(TokioIo::new(stream), Answering(TowerToHyperService::new(app.router)));
     tokio::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
@@ -188,6 +194,29 @@ async fn converse(stream: TcpStream, app: App, mut draining: watch::Receiver<()>
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Answers requests, but for those whose connection a fault closes instead.
+#[derive(Debug)]
+struct Answering(TowerToHyperService<Router>);
+
+/// A fault wanted no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed on purpose")]
+struct Closed;
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = Response;
+    type Error = Closed;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Closed>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.0.call(request);
+        Box::pin(async {
+            let Ok(answer) = answer.await;
+            if answer.extensions().get::<HangUp>().is_some() { Err(Closed) } else { Ok(answer) }
+        })
     }
 }
 

@@ -101,12 +101,7 @@ pub async fn on_each_database(
     schema: &[SchemaStep],
     test: impl AsyncFn(Database),
 ) -> Result<(), Box<dyn Error>> {
-    let folder = TempDir::new()?;
-    let file = DatabaseUrl::Sqlite(folder.path().join("test.db"));
-    let database = Database::open(&file, schema).await?;
-    test(database.clone()).await;
-    database.close().await;
-
+    on_sqlite(schema, &test).await?;
     let variables = Variables::of_process();
     match variables.get("DATABASE_URL").filter(|url| url.starts_with("postgres")) {
         Some(url) => on_postgres(url, schema, test).await,
@@ -121,6 +116,19 @@ pub async fn on_each_database(
             Ok(())
         }
     }
+}
+
+/// Runs a test on an empty `SQLite` file, where the kind of store does not matter.
+pub async fn on_sqlite(
+    schema: &[SchemaStep],
+    test: impl AsyncFnOnce(Database),
+) -> Result<(), Box<dyn Error>> {
+    let folder = TempDir::new()?;
+    let file = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+    let database = Database::open(&file, schema).await?;
+    test(database.clone()).await;
+    database.close().await;
+    Ok(())
 }
 
 /// A test that fails leaves its schema behind, to be looked at.

@@ -5,8 +5,14 @@
 //! |--------------|--------------------------------------------------------------|
 //! | [`evidence`] | what is left: stores, CMS, ledger, the journal of a client   |
 //! | [`checker`]  | the promises, and which of them were broken                  |
+//! | [`platform`] | the services as processes                                    |
+//! | [`backing`]  | embedded parts, or `PostgreSQL` and Kafka                    |
 //! | [`profile`]  | the timings of a trial                                       |
+//! | [`booker`]   | a customer                                                   |
 
+pub mod backing;
+pub mod booker;
 pub mod checker;
 pub mod evidence;
+pub mod platform;
 pub mod profile;

@@ -116,7 +116,7 @@ async fn a_refusal_is_told_in_the_peers_words_and_not_repeated() {
     assert_eq!(errors[0].field, "roomId");
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let problem = error.into_problem("CMS_UNAVAILABLE");
-    assert_eq!((problem.status.as_u16(), problem.code), (502, "UPSTREAM_PROTOCOL"));
+    assert_eq!((problem.status.as_u16(), &*problem.code), (502, "UPSTREAM_PROTOCOL"));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_hung_peer_is_a_time_out() {
     let error = Peer::new("peer", &base, limits).unwrap().get::<Value>("/").await.unwrap_err();
     assert!(matches!(error, PeerError::TimedOut), "{error}");
     let problem = error.into_problem("CMS_UNAVAILABLE");
-    assert_eq!((problem.status.as_u16(), problem.code), (504, "UPSTREAM_TIMEOUT"));
+    assert_eq!((problem.status.as_u16(), &*problem.code), (504, "UPSTREAM_TIMEOUT"));
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_peer_that_is_not_there_is_unavailable() {
     assert!(matches!(error, PeerError::Unreachable(_)), "{error}");
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     let problem = error.into_problem("CMS_UNAVAILABLE");
-    assert_eq!((problem.status.as_u16(), problem.code), (503, "CMS_UNAVAILABLE"));
+    assert_eq!((problem.status.as_u16(), &*problem.code), (503, "CMS_UNAVAILABLE"));
     assert_eq!(problem.retry_after, Some(RETRY_AFTER));
 }
 

@@ -159,6 +159,13 @@ impl Process {
         Ok(())
     }
 
+    /// Waits for the end; everything the process has written.
+    pub fn ended(mut self) -> Result<String> {
+        self.log.wait(|written| written.has_ended.then_some(()))?;
+        self.child.wait()?;
+        Ok(self.log())
+    }
+
     /// Waits for the end; the exit code.
     pub fn exit_code(mut self) -> Result<Option<i32>> {
         // Its end closes the log, so this waits for it.

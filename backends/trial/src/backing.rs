@@ -1,0 +1,70 @@
+//! What the services keep their data in, and send their messages through.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Mutex;
+
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use uuid::Uuid;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// One kind of back end; the schemas that were made on a server are kept by name.
+#[derive(Debug)]
+pub struct Backing(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Embedded,
+    Real { postgres: String, kafka: String, run: String, made: Mutex<Vec<String>> },
+}
+
+impl Backing {
+    /// `SQLite` files and the embedded event log.
+    pub fn embedded() -> Self {
+        Self(Kind::Embedded)
+    }
+
+    /// A `PostgreSQL` server and Kafka brokers, each run with schemas of its own.
+    pub fn real(postgres: &str, kafka: &str) -> Self {
+        let run = Uuid::new_v4().simple().to_string();
+        let (postgres, kafka) = (postgres.to_owned(), kafka.to_owned());
+        Self(Kind::Real { postgres, kafka, run, made: Mutex::default() })
+    }
+
+    /// `DATABASE_URL` of a service; a schema is made when it is asked for the first time.
+    pub fn database(&self, service: &str, folder: &Path) -> Result<String> {
+        let Kind::Real { postgres, run, made, .. } = &self.0 else {
+            return Ok(format!("sqlite://{}", folder.join(format!("{service}.db")).display()));
+        };
+        let schema = format!("{service}_{run}");
+        let mut made = made.lock().map_err(|error| error.to_string())?;
+        if !made.contains(&schema) {
+            make_schema(postgres, &schema)?;
+            made.push(schema.clone());
+        }
+        let separator = if postgres.contains('?') { '&' } else { '?' };
+        Ok(format!("{postgres}{separator}options[search_path]={schema}"))
+    }
+
+    /// `BROKER_URL` of all services.
+    pub fn broker(&self, folder: &Path) -> String {
+        match &self.0 {
+            Kind::Embedded => format!("sqlite://{}", folder.join("broker.db").display()),
+            Kind::Real { kafka, .. } => format!("kafka://{kafka}"),
+        }
+    }
+}
+
+fn make_schema(server: &str, schema: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(server).await?;
+        // Only a name of our own is composed.
+        let statement = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+        sqlx::query(statement).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,204 @@
+//! The services of the saga as real processes, on embedded parts or on `PostgreSQL` and Kafka.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use service::testing::{Process, Signer};
+use tempfile::TempDir;
+
+use crate::backing::Backing;
+use crate::booker::{Addresses, Booker, Journal};
+use crate::profile::PROFILE;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The key that the CMS and the reservation service share.
+pub const CMS_API_KEY: &str = "key-of-the-trial";
+/// The key that the payment service and the payment gateway share.
+pub const PG_SECRET_KEY: &str = "test_sk_of_the_trial";
+
+/// A process of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Stands in for the payment gateway.
+    Pg,
+    /// Stands in for the system of the lodgings.
+    Cms,
+    /// Payments and refunds.
+    Payment,
+    /// Reservations.
+    Reservation,
+    /// Notifications.
+    Notification,
+}
+
+impl Service {
+    /// All of them, in the order they are started.
+    pub const ALL: [Self; 5] =
+        [Self::Pg, Self::Cms, Self::Payment, Self::Reservation, Self::Notification];
+
+    /// The name of its program and of its store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pg => "pg",
+            Self::Cms => "cms",
+            Self::Payment => "payment",
+            Self::Reservation => "reservation",
+            Self::Notification => "notification",
+        }
+    }
+}
+
+/// The processes, and what they share.
+#[derive(Debug)]
+pub struct Platform {
+    backing: Backing,
+    signer: Signer,
+    journal: Journal,
+    addresses: BTreeMap<Service, String>,
+    admin: String,
+    processes: Mutex<BTreeMap<Service, Process>>,
+    folder: TempDir,
+}
+
+impl Platform {
+    /// Starts everything on empty stores and waits until it serves.
+    pub fn start(backing: Backing) -> Result<Self> {
+        let mut addresses = BTreeMap::new();
+        for service in Service::ALL {
+            addresses.insert(service, free_address()?);
+        }
+        let platform = Self {
+            backing,
+            signer: Signer::new()?,
+            journal: Journal::default(),
+            addresses,
+            admin: free_address()?,
+            processes: Mutex::default(),
+            folder: tempfile::tempdir()?,
+        };
+        for service in Service::ALL {
+            platform.start_service(service, &[])?;
+        }
+        Ok(platform)
+    }
+
+    /// Starts a service, which must not run, with variables beside its usual ones.
+    pub fn start_service(&self, service: Service, more: &[(&str, &str)]) -> Result<()> {
+        let variables = self.variables(service)?;
+        let mut all: Vec<(&str, &str)> = PROFILE.to_vec();
+        all.extend(variables.iter().map(|(name, value)| (*name, value.as_str())));
+        all.extend(more);
+        let program = programs()?.join(service.name());
+        let program = program.to_str().ok_or("the folder of the programs is not UTF-8")?;
+        let process = Process::serving(program, &all)
+            .map_err(|error| format!("{}: {error}", service.name()))?;
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(service, process);
+        Ok(())
+    }
+
+    /// Ends a service as `kill -9` does.
+    pub fn kill(&self, service: Service) -> Result<()> {
+        let process =
+            self.processes.lock().unwrap_or_else(PoisonError::into_inner).remove(&service);
+        process.map_or(Ok(()), Process::kill)
+    }
+
+    /// Waits until a service has ended by itself; its log.
+    pub fn ended(&self, service: Service) -> Result<String> {
+        let process =
+            self.processes.lock().unwrap_or_else(PoisonError::into_inner).remove(&service);
+        let process = process.ok_or("it does not run")?;
+        process.ended()
+    }
+
+    /// What a service has written since it was last started.
+    pub fn log(&self, service: Service) -> String {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.get(&service).map(Process::log).unwrap_or_default()
+    }
+
+    /// The base URL of a service.
+    pub fn base(&self, service: Service) -> String {
+        let address = self.addresses.get(&service).map_or("", String::as_str);
+        let path = if service == Service::Pg { "/pg" } else { "" };
+        format!("http://{address}{path}")
+    }
+
+    /// The base URL of the CMS's admin listener.
+    pub fn cms_admin(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// What customers were answered.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// A folder for files of the services.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A customer.
+    pub fn booker(&self, member: i64) -> Result<Booker> {
+        let addresses =
+            Addresses { reservation: self.base(Service::Reservation), pg: self.base(Service::Pg) };
+        Booker::new(addresses, self.signer.clone(), member, self.journal.clone())
+    }
+
+    fn variables(&self, service: Service) -> Result<Vec<(&'static str, String)>> {
+        let address = self.addresses.get(&service).cloned().unwrap_or_default();
+        let database = self.backing.database(service.name(), self.folder())?;
+        let mut variables = vec![
+            ("LISTEN", address),
+            ("DATABASE_URL", database),
+            ("GATEWAY_PROOF_KEYS", self.signer.jwks().to_owned()),
+            ("BROKER_URL", self.backing.broker(self.folder())),
+            ("TEST_MODE", "1".to_owned()),
+        ];
+        match service {
+            Service::Pg => variables.extend([
+                ("PG_SECRET_KEY", PG_SECRET_KEY.to_owned()),
+                ("PG_LATENCY", "zero".to_owned()),
+                ("WEBHOOK_URL", format!("{}/v1/webhooks/toss", self.base(Service::Payment))),
+            ]),
+            Service::Cms => variables.extend([
+                ("CMS_API_KEY", CMS_API_KEY.to_owned()),
+                ("CMS_LODGINGS", "60".to_owned()),
+                ("ADMIN_LISTEN", self.admin.clone()),
+            ]),
+            Service::Payment => variables.extend([
+                ("PG_SECRET_KEY", PG_SECRET_KEY.to_owned()),
+                ("PG_URL", self.base(Service::Pg)),
+            ]),
+            Service::Reservation => variables.extend([
+                ("CMS_API_KEY", CMS_API_KEY.to_owned()),
+                ("CMS_URL", self.base(Service::Cms)),
+                ("PAYMENT_URL", self.base(Service::Payment)),
+            ]),
+            Service::Notification => {
+                let sink = self.folder().join("sink.jsonl").display().to_string();
+                variables.push(("SINK_FILE", sink));
+            }
+        }
+        Ok(variables)
+    }
+}
+
+/// The folder with the programs of this build.
+fn programs() -> Result<PathBuf> {
+    let own = env::current_exe()?;
+    let folder = own.parent().ok_or("this program is in no folder")?;
+    // Tests are one folder deeper.
+    let is_test = folder.file_name().is_some_and(|name| name == "deps");
+    Ok(if is_test { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() })
+}
+
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
