@@ -1,12 +1,20 @@
 //! What a service does with a message, and what becomes of one that cannot be handled.
 
+pub(crate) mod lanes;
 mod received;
+mod worker;
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, pending};
+use std::sync::Arc;
 
-pub use self::received::Received;
+use self::lanes::Work;
+pub use self::received::{Duplicate, Received};
+use self::worker::Worker;
+use crate::broker::Joining;
+use crate::bus::Bus;
 use crate::topic::Topic;
+use crate::validation::SchemaError;
 
 /// A cause of trouble.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -50,4 +58,41 @@ pub trait Handler: Send + Sync + 'static {
         record: &Received,
         cause: &Cause,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// A member of a handler's group: one record after the other in each partition, partitions side by
+/// side (C4).
+#[derive(Debug)]
+pub struct Consumer<H> {
+    bus: Bus,
+    worker: Arc<Worker<H>>,
+}
+
+impl<H: Handler> Consumer<H> {
+    /// A member that has not joined yet.
+    pub fn new(bus: &Bus, handler: H) -> Result<Self, SchemaError> {
+        let worker = Arc::new(Worker::new(bus.clone(), handler)?);
+        Ok(Self { bus: bus.clone(), worker })
+    }
+
+    /// Works until it is dropped. Records in flight are then left uncommitted, to come again.
+    pub async fn run(self) {
+        self.run_until(pending()).await;
+    }
+
+    /// Works until `stop` is over; then lets the records in flight finish for up to `revoke_wait`,
+    /// and leaves the group (C8).
+    pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        let worker = self.worker;
+        let work: Work = Arc::new(move |lane| Box::pin(Arc::clone(&worker).work(lane)));
+        let joining = Joining {
+            group: H::GROUP,
+            member: self.bus.member(),
+            topics: H::TOPICS.iter().map(|topic| topic.name()).collect(),
+            timing: Arc::clone(&self.bus.timing),
+            health: self.bus.health.clone(),
+            metrics: self.bus.metrics.clone(),
+        };
+        self.bus.broker.work(joining, work, stop).await;
+    }
 }

@@ -92,15 +92,12 @@ const fn payload(topic: Topic) -> &'static str {
 }
 
 fn compile(text: &str) -> Result<Validator, SchemaError> {
-    let schema: Value = serde_json::from_str(text).map_err(|error| SchemaError(error.into()))?;
+    let mut schema: Value =
+        serde_json::from_str(text).map_err(|error| SchemaError(error.into()))?;
     // Schemas name themselves by what is no URL.
-    let schema = match schema {
-        Value::Object(mut members) => {
-            members.remove("$id");
-            Value::Object(members)
-        }
-        other => other,
-    };
+    if let Some(members) = schema.as_object_mut() {
+        members.remove("$id");
+    }
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
@@ -110,11 +107,12 @@ fn compile(text: &str) -> Result<Validator, SchemaError> {
 
 /// The values are left out of the text: they may be somebody's.
 fn check(validator: &Validator, value: &Value) -> Result<(), Unreadable> {
-    let faults: Vec<_> = validator.iter_errors(value).take(FAULTS_TOLD).map(told).collect();
+    let faults: Vec<_> =
+        validator.iter_errors(value).take(FAULTS_TOLD).map(|fault| told(&fault)).collect();
     if faults.is_empty() { Ok(()) } else { Err(Unreadable::Schema(faults.join("; "))) }
 }
 
-fn told(fault: ValidationError<'_>) -> String {
+fn told(fault: &ValidationError<'_>) -> String {
     let place = fault.instance_path().to_string();
     let place = if place.is_empty() { "/".to_owned() } else { place };
     format!("{place}: {}", fault.masked())

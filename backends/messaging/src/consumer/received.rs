@@ -20,12 +20,13 @@ pub struct Received {
     pub offset: i64,
     /// Whether an operator has sent it again after it was a dead letter.
     pub is_redriven: bool,
-    pub(crate) duplicate: Duplicate,
+    /// Whether it had its effect before.
+    pub duplicate: Duplicate,
 }
 
-/// Whether a message had its effect before.
+/// Whether a message had its effect before: it did not, unless [`Received::mark_duplicate`] says so.
 #[derive(Debug, Default)]
-pub(crate) struct Duplicate(AtomicBool);
+pub struct Duplicate(AtomicBool);
 
 impl Received {
     /// What it says, as its type says it.

@@ -11,18 +11,22 @@ use crate::topic::Topic;
 
 /// One table: the types of a topic, of which the first stands in until the envelope's is known.
 macro_rules! kinds {
-    ($name:ident of $payload:ident.$field:ident in $topic:ident: $doc:literal; $($kind:ident = $text:literal, $of_kind:literal;)*) => {
+    ($name:ident of $payload:ident.$field:ident in $topic:ident: $doc:literal; $first:ident = $first_text:literal, $of_first:literal; $($kind:ident = $text:literal, $of_kind:literal;)*) => {
         #[doc = $doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
+            #[doc = $of_first]
+            #[default]
+            $first,
             $(#[doc = $of_kind] $kind,)*
         }
 
         impl Code for $name {
-            const ALL: &'static [Self] = &[$(Self::$kind,)*];
+            const ALL: &'static [Self] = &[Self::$first, $(Self::$kind,)*];
 
             fn code(self) -> &'static str {
                 match self {
+                    Self::$first => $first_text,
                     $(Self::$kind => $text,)*
                 }
             }
@@ -52,12 +56,6 @@ kinds! {
     Cancelled = "ReservationCancelled", "The room is released after a cancel.";
     Failed = "ReservationFailed", "The system ended it.";
     Expired = "ReservationExpired", "The hold ran out before the approval.";
-}
-
-impl Default for ReservationEventKind {
-    fn default() -> Self {
-        Self::Requested
-    }
 }
 
 /// Something happened to a reservation.
@@ -115,12 +113,6 @@ kinds! {
     CancelFailed = "PaymentCancelFailed", "Money could not be returned.";
 }
 
-impl Default for PaymentEventKind {
-    fn default() -> Self {
-        Self::Created
-    }
-}
-
 /// Something happened to a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,12 +156,6 @@ kinds! {
     StartsTomorrow = "TravelStartsTomorrow", "It begins tomorrow.";
 }
 
-impl Default for TravelEventKind {
-    fn default() -> Self {
-        Self::Created
-    }
-}
-
 /// Something happened to a trip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,12 +184,6 @@ kinds! {
     NotificationEventKind of NotificationEvent.event in NotificationEvent: "How a delivery ended.";
     Sent = "NotificationSent", "It was delivered.";
     Failed = "NotificationFailed", "It was given up.";
-}
-
-impl Default for NotificationEventKind {
-    fn default() -> Self {
-        Self::Sent
-    }
 }
 
 /// A delivery ended.
