@@ -27,7 +27,7 @@ fn confirm_dies_at(point: &str) {
     assert_eq!(finals.count(), 1, "{results:?}");
     assert_eq!(town.payment(&process, &order)["status"], "DONE");
     assert_eq!(town.pg.order(&order.id.to_string()).charges, 1);
-    town.wait_for_group(&process, Topic::PaymentConfirmRequest, "payment.confirm");
+    town.wait_for_group(&[&process], Topic::PaymentConfirmRequest, "payment.confirm");
     let events = town.messages(Topic::PaymentEvent, &order);
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["PaymentCreated", "PaymentApproved"]);
@@ -96,7 +96,7 @@ fn refund_dies_at(point: &str) {
     let finals = results.iter().filter(|result| !result.starts_with("PENDING"));
     assert_eq!(finals.count(), 1, "{results:?}");
     check_returned(&town, &process, &order);
-    town.wait_for_group(&process, Topic::PaymentCancelRequest, "payment.cancel");
+    town.wait_for_group(&[&process], Topic::PaymentCancelRequest, "payment.cancel");
 }
 
 /// The ledger says charge − refunds = 0, and so does the payment.

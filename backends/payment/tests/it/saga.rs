@@ -37,7 +37,10 @@ fn refund(town: &Town, process: &Process, refund_id: Uuid) -> Value {
 /// PY-02, PY-03, PY-05, PY-06, KF-02, KF-03, KF-10
 #[test]
 fn py_02_py_03_kf_02_kf_03_kf_10_money_is_taken_and_returned_once() {
-    let town = Town::new();
+    take_and_return(&Town::new());
+}
+
+fn take_and_return(town: &Town) {
     let process = town.serving(&[]);
     let order = town.order(&process);
     let command = town.send(&order, &Town::confirm(&order));
@@ -65,7 +68,7 @@ fn py_02_py_03_kf_02_kf_03_kf_10_money_is_taken_and_returned_once() {
     let payment = town.payment(&process, &order);
     assert_eq!((&payment["status"], &payment["balanceAmount"]), (&json!("CANCELED"), &json!(0)));
     assert_eq!(payment["cancels"][0]["refundId"], refund_id.to_string());
-    assert_eq!(refund(&town, &process, refund_id)["status"], "DONE");
+    assert_eq!(refund(town, &process, refund_id)["status"], "DONE");
     process.signal("TERM").unwrap();
     assert_eq!(process.exit_code().unwrap(), Some(0));
 }
@@ -90,7 +93,10 @@ fn x_03_y04_a_refusal_is_told_and_nothing_is_returned() {
 /// X-04, Y05, Y06: whatever is lost, one charge, and no refusal.
 #[test]
 fn x_04_y05_y06_a_confirm_in_doubt_ends_as_the_payment_gateway_says() {
-    let town = Town::new();
+    confirm_in_doubt(&Town::new());
+}
+
+fn confirm_in_doubt(town: &Town) {
     let process = town.serving(&[]);
     for fault in [
         Fault::DropAfter,
@@ -106,7 +112,7 @@ fn x_04_y05_y06_a_confirm_in_doubt_ends_as_the_payment_gateway_says() {
         let results = town.wait_for_result(CONFIRM, &order, CONFIRMED);
         let expected = ["PENDING PAYMENT_CONFIRM_PENDING", CONFIRMED];
         assert_eq!(results, expected, "{fault:?}");
-        assert_eq!(charges(&town, &order), 1, "{fault:?}");
+        assert_eq!(charges(town, &order), 1, "{fault:?}");
     }
 }
 
@@ -214,12 +220,15 @@ fn x_20_y08_a_cancel_that_overtakes_the_confirm_keeps_it_from_charging() {
 /// X-20, Y10, RF2: the cancel comes while the money is taken.
 #[test]
 fn x_20_y10_rf2_a_cancel_during_the_confirm_returns_the_money_after_it() {
-    let town = Town::new();
+    cancel_during_confirm(&Town::new());
+}
+
+fn cancel_during_confirm(town: &Town) {
     let process = town.serving(&[("TIMING_PG_TIMEOUT", "1900ms")]);
     let order = town.order(&process);
     town.pg.fail(Operation::Confirm, Fault::Hold);
     town.send(&order, &Town::confirm(&order));
-    wait_until("the charge", || charges(&town, &order) == 1);
+    wait_until("the charge", || charges(town, &order) == 1);
     town.send(&order, &Town::cancel(&order, Uuid::now_v7()));
     town.wait_for_result(CANCEL, &order, "PENDING PAYMENT_CANCEL_PENDING");
     town.pg.let_go();
@@ -238,7 +247,7 @@ fn x_13_y15_rf10_repeats_change_nothing() {
     town.send_as(id, &order, &confirm);
     town.wait_for_result(CONFIRM, &order, CONFIRMED);
     town.send_as(id, &order, &confirm);
-    town.wait_for_group(&process, Topic::PaymentConfirmRequest, "payment.confirm");
+    town.wait_for_group(&[&process], Topic::PaymentConfirmRequest, "payment.confirm");
     assert_eq!(town.results(CONFIRM, &order), [CONFIRMED]);
     town.send(&order, &confirm);
     wait_until("the same again", || town.results(CONFIRM, &order) == [CONFIRMED, CONFIRMED]);
@@ -277,17 +286,20 @@ fn y18_two_commands_at_once_are_one_call() {
 /// X-28, RF6: in doubt it is asked first, and sent again with the same key.
 #[test]
 fn x_28_rf6_a_refund_in_doubt_is_returned_once() {
-    let town = Town::new();
+    refund_in_doubt(&Town::new());
+}
+
+fn refund_in_doubt(town: &Town) {
     let process = town.serving(&[]);
     for fault in [Fault::DropAfter, Fault::DropBefore, Fault::Code(403, "NOT_AVAILABLE_BANK")] {
-        let order = done(&town, &process);
+        let order = done(town, &process);
         let refund_id = Uuid::now_v7();
         town.pg.fail(Operation::Cancel, fault);
         town.send(&order, &Town::cancel(&order, refund_id));
         let results = town.wait_for_result(CANCEL, &order, RETURNED);
         assert_eq!(results, ["PENDING PAYMENT_CANCEL_PENDING", RETURNED], "{fault:?}");
         assert_eq!(town.pg.order(&order.id.to_string()).cancels.len(), 1);
-        assert_eq!(refund(&town, &process, refund_id)["n"], 1);
+        assert_eq!(refund(town, &process, refund_id)["n"], 1);
     }
 }
 
@@ -332,9 +344,12 @@ fn x_28_rf9_an_operator_settles_what_is_refused_for_good() {
 /// X-36, Y17, RF11
 #[test]
 fn x_36_y17_money_returned_by_others_is_told() {
-    let town = Town::new();
+    returned_by_others(&Town::new());
+}
+
+fn returned_by_others(town: &Town) {
     let process = town.serving(&[]);
-    let order = done(&town, &process);
+    let order = done(town, &process);
     let target = format!("/v1/payments/{}/cancel", order.key);
     let body = r#"{"cancelReason":"at the console"}"#;
     let cancelled = town.ask(&process, "POST", &target, body);
@@ -343,7 +358,7 @@ fn x_36_y17_money_returned_by_others_is_told() {
     let [result] = town.messages(CANCEL, &order).try_into().unwrap();
     assert_eq!(result.payload["balanceAmount"], 0);
     let refund_id = result.payload["refundId"].as_str().unwrap().parse().unwrap();
-    assert_eq!(refund(&town, &process, refund_id)["origin"], "OUTSIDE");
+    assert_eq!(refund(town, &process, refund_id)["origin"], "OUTSIDE");
 }
 
 /// A-26, Y14: what is announced is looked into, and the payment gateway decides.
@@ -413,19 +428,41 @@ fn a_fault_of_configuration_keeps_the_payment_and_pauses() {
 /// X-32, X-33, X-37: two processes, one of which is stopped in the middle of a call.
 #[test]
 fn x_37_a_process_that_stalls_in_a_call_is_overtaken_once() {
-    let town = Town::new();
+    stalled_process(&Town::new());
+}
+
+fn stalled_process(town: &Town) {
     let first = town.serving(&[("INSTANCE", "1")]);
     let order = town.order(&first);
     town.pg.fail(Operation::Confirm, Fault::Hold);
     town.send(&order, &Town::confirm(&order));
-    wait_until("the charge", || charges(&town, &order) == 1);
+    wait_until("the charge", || charges(town, &order) == 1);
     first.signal("STOP").unwrap();
     let second = town.serving(&[("INSTANCE", "2")]);
     town.wait_for_result(CONFIRM, &order, CONFIRMED);
     first.signal("CONT").unwrap();
     town.pg.let_go();
-    town.wait_for_group(&second, Topic::PaymentConfirmRequest, "payment.confirm");
+    town.wait_for_group(&[&first, &second], Topic::PaymentConfirmRequest, "payment.confirm");
+    // Whoever comes second publishes what is stored once more.
     let results = town.results(CONFIRM, &order);
-    assert_eq!(results.iter().filter(|result| *result == CONFIRMED).count(), 1, "{results:?}");
-    assert_eq!(charges(&town, &order), 1);
+    assert!(!results.iter().any(|result| result.starts_with("REJECTED")), "{results:?}");
+    assert_eq!(charges(town, &order), 1);
+    assert_eq!(town.payment(&second, &order)["status"], "DONE");
+}
+
+/// A-27: the same on the other kind of store.
+#[test]
+fn a_27_the_same_on_postgres() {
+    let scenarios = [
+        take_and_return,
+        confirm_in_doubt,
+        cancel_during_confirm,
+        refund_in_doubt,
+        returned_by_others,
+        stalled_process,
+    ];
+    for scenario in scenarios {
+        let Some(town) = Town::on_postgres() else { return };
+        scenario(&town);
+    }
 }

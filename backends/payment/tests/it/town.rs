@@ -1,6 +1,7 @@
 //! The payment service as its neighbours see it: a payment gateway, the reservation service that
 //! sends commands and reads results, and processes that can be killed.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +12,12 @@ use messaging::payload::{Payload, PaymentCancelRequested, PaymentConfirmRequeste
 use messaging::topic::Topic;
 use serde_json::{Value, json};
 use service::clock::Clock;
+use service::settings::Variables;
 use service::testing::{Answer, Process, Signer};
 use service::timing::Timing;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use trial::backing::Backing;
 use trial::profile::PROFILE;
 use uuid::Uuid;
 
@@ -31,6 +34,7 @@ pub(crate) struct Town {
     signer: Signer,
     broker: Broker,
     runtime: Runtime,
+    database: String,
     folder: TempDir,
 }
 
@@ -42,22 +46,40 @@ pub(crate) struct Order {
 }
 
 impl Town {
+    /// On embedded stores.
     pub(crate) fn new() -> Self {
+        Self::on(&Backing::embedded())
+    }
+
+    /// On a `PostgreSQL` server, where `DATABASE_URL` names one.
+    pub(crate) fn on_postgres() -> Option<Self> {
+        let variables = Variables::of_process();
+        let url = variables.get("DATABASE_URL").filter(|url| url.starts_with("postgres"));
+        if url.is_none() {
+            assert_ne!(variables.get("CI"), Some("true"), "set DATABASE_URL to a postgres:// URL");
+            drop(writeln!(io::stderr(), "skipped: no DATABASE_URL (postgres://…)"));
+        }
+        url.map(|url| Self::on(&Backing::real(url, "")))
+    }
+
+    fn on(backing: &Backing) -> Self {
         let folder = TempDir::new().unwrap();
+        let database = backing.database("payment", folder.path()).unwrap();
         let runtime = Runtime::new().unwrap();
         let url = BrokerUrl::Log(folder.path().join("broker.db"));
         let (timing, clock) = (Timing::default(), Clock::system());
         let broker = runtime.block_on(Broker::open(&url, &timing, &clock)).unwrap();
-        Self { pg: FakePg::start(), signer: Signer::new().unwrap(), broker, runtime, folder }
+        let (pg, signer) = (FakePg::start(), Signer::new().unwrap());
+        Self { pg, signer, broker, runtime, database, folder }
     }
 
     /// Starts the service and waits until it serves.
     pub(crate) fn serving(&self, more: &[(&str, &str)]) -> Process {
-        let file = |name: &str| format!("sqlite://{}", self.folder.path().join(name).display());
-        let (database, broker, pg) = (file("payment.db"), file("broker.db"), self.pg.base());
+        let broker = format!("sqlite://{}", self.folder.path().join("broker.db").display());
+        let pg = self.pg.base();
         let mut variables = PROFILE.to_vec();
         variables.extend([
-            ("DATABASE_URL", database.as_str()),
+            ("DATABASE_URL", self.database.as_str()),
             ("BROKER_URL", broker.as_str()),
             ("PG_URL", pg.as_str()),
             ("GATEWAY_PROOF_KEYS", self.signer.jwks()),
@@ -215,25 +237,24 @@ impl Town {
         results
     }
 
-    /// Waits until a group has dealt with everything.
-    pub(crate) fn wait_for_group(&self, process: &Process, topic: Topic, group: &str) {
-        let sent: i64 = (0..topic.partitions())
-            .map(|partition| {
-                let slot = Slot { topic: Arc::from(topic.name()), partition };
-                let records = self.runtime.block_on(self.broker.read(&slot, 0, 1000)).unwrap();
-                i64::try_from(records.len()).unwrap()
-            })
-            .sum();
-        wait_until("the offsets", || {
-            let text = process.get("/metrics").unwrap().text;
-            let lines = text.lines().filter(|line| {
-                line.starts_with("offset_committed{")
-                    && line.contains(&format!("group=\"{group}\""))
-                    && line.contains(&format!("topic=\"{}\"", topic.name()))
+    /// Waits until a group has dealt with everything, in whichever of these processes.
+    pub(crate) fn wait_for_group(&self, processes: &[&Process], topic: Topic, group: &str) {
+        let group = format!("group=\"{group}\"");
+        for partition in 0..topic.partitions() {
+            let slot = Slot { topic: Arc::from(topic.name()), partition };
+            let records = self.runtime.block_on(self.broker.read(&slot, 0, 1000)).unwrap();
+            let Some(last) = records.last() else { continue };
+            let labels = [group.clone(), format!("partition=\"{partition}\"")];
+            let committed = |process: &Process| {
+                let text = process.get("/metrics").unwrap().text;
+                let mut lines = text.lines().filter(|line| line.starts_with("offset_committed{"));
+                let line = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+                line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+            };
+            wait_until("the offset", || {
+                processes.iter().any(|process| committed(process) > last.offset)
             });
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum::<i64>()
-                >= sent
-        });
+        }
     }
 }
 
