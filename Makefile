@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PROGRAMS := $(addprefix -p ,tollgate cms member reservation planner payment notification)
 .DEFAULT_GOAL := help
-.PHONY: run demo test check doc bench dist clean help
+.PHONY: run demo test check doc bench limits dist clean help
 
 run:    ## build in release, start six services and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8800" is passed on
 	@.ci/need cargo cc cmake curl
@@ -30,6 +30,11 @@ bench:  ## criterion benches, then CPU per request beside a bare Pingora proxy a
 	@.ci/need cargo cc cmake
 	cargo bench --locked -p tollgate-benches
 	cargo run --profile dist --locked -p tollgate-benches --bin load -- --bound 1.15
+
+limits: ## the measured run of shared rate limits: two gateways, one Redis that is flushed, silent and dead, a minute each of calm and trouble
+	@.ci/need cargo cc cmake redis-server
+	cargo build --workspace --bins --locked
+	PRESS_SECONDS=60 .ci/with-postgres cargo test --locked -p tollgate --test platform -- --nocapture real::limits_hold_while
 
 dist:   ## the binaries as they are shipped, in target/dist
 	@.ci/need cargo cc cmake

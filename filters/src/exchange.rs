@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use pingora_http::RequestHeader;
 
 use crate::auth::{AuthState, Authenticator};
+use crate::edits::Edits;
 use crate::{BodyLimit, Failure, HeaderField, Variables};
 
 /// How a filter asked the message to be framed upstream.
@@ -77,6 +78,8 @@ pub struct ExchangeState {
     pub attempts_ended: u32,
     /// Values one filter leaves for another, by type.
     pub attributes: Extensions,
+    /// What was done to the head, as far as it may have to be undone.
+    pub edits: Edits,
 }
 
 impl Default for ExchangeState {
@@ -96,43 +99,22 @@ impl Default for ExchangeState {
             is_repeatable: true,
             attempts_ended: 0,
             attributes: Extensions::default(),
+            edits: Edits::default(),
         }
     }
 }
 
-/// What filters change about a request beside its head, as it was at some point.
+/// A request as it was at some point of its way ([`Exchange::keep`]).
 #[derive(Debug, Clone)]
 pub struct Kept {
+    edits: usize,
+    variables: Variables,
     framing: FramingEdit,
     preserve_host: bool,
     prefixed: bool,
     original_targets: usize,
     pending: usize,
     body_limit: Option<BodyLimit>,
-}
-
-impl ExchangeState {
-    /// What filters have changed so far.
-    pub fn keep(&self) -> Kept {
-        Kept {
-            framing: self.framing,
-            preserve_host: self.preserve_host,
-            prefixed: self.prefixed,
-            original_targets: self.original_targets.len(),
-            pending: self.pending.len(),
-            body_limit: self.body_limit.clone(),
-        }
-    }
-
-    /// Undoes what filters have changed since.
-    pub fn restore(&mut self, kept: &Kept) {
-        self.framing = kept.framing;
-        self.preserve_host = kept.preserve_host;
-        self.prefixed = kept.prefixed;
-        self.original_targets.truncate(kept.original_targets);
-        self.pending.truncate(kept.pending);
-        self.body_limit.clone_from(&kept.body_limit);
-    }
 }
 
 /// One request as a filter sees it: the head, editable, and what was learnt about it.
@@ -175,8 +157,31 @@ impl<'a> Exchange<'a> {
         self.state.auth.as_deref_mut()
     }
 
-    pub(crate) fn head_mut(&mut self) -> &mut RequestHeader {
-        self.head
+    /// Remembers the request as it is now. Nothing of the head is copied: what is done to it from
+    /// here on is written down.
+    pub fn keep(&mut self) -> Kept {
+        Kept {
+            edits: self.state.edits.mark(),
+            variables: self.state.variables.clone(),
+            framing: self.state.framing,
+            preserve_host: self.state.preserve_host,
+            prefixed: self.state.prefixed,
+            original_targets: self.state.original_targets.len(),
+            pending: self.state.pending.len(),
+            body_limit: self.state.body_limit.clone(),
+        }
+    }
+
+    /// Makes the request what it was: undoes what was done to it since through an exchange.
+    pub fn restore(&mut self, kept: &Kept) {
+        self.state.edits.undo(self.head, kept.edits);
+        self.state.variables.clone_from(&kept.variables);
+        self.state.framing = kept.framing;
+        self.state.preserve_host = kept.preserve_host;
+        self.state.prefixed = kept.prefixed;
+        self.state.original_targets.truncate(kept.original_targets);
+        self.state.pending.truncate(kept.pending);
+        self.state.body_limit.clone_from(&kept.body_limit);
     }
 
     /// The request method.
@@ -279,6 +284,7 @@ impl<'a> Exchange<'a> {
             .path_and_query(target)
             .build()
             .map_err(|_| Failure::Filter(format!("`{target}` is not a request target")))?;
+        self.state.edits.on_target(self.head);
         self.head.set_uri(uri);
         Ok(())
     }
@@ -289,6 +295,7 @@ impl<'a> Exchange<'a> {
     ///
     /// More lines than a head can hold.
     pub fn append_header(&mut self, name: &HeaderField, value: HeaderValue) -> Result<(), Failure> {
+        self.state.edits.on_header(self.head, name.name());
         name.append_to_request(self.head, value)
     }
 
@@ -298,6 +305,7 @@ impl<'a> Exchange<'a> {
     ///
     /// More lines than a head can hold.
     pub fn set_header(&mut self, name: &HeaderField, value: HeaderValue) -> Result<(), Failure> {
+        self.state.edits.on_header(self.head, name.name());
         name.set_on_request(self.head, value)
     }
 
@@ -314,7 +322,15 @@ impl<'a> Exchange<'a> {
         if *name.name() == http::header::CONTENT_LENGTH {
             self.state.framing = FramingEdit::WithoutLength;
         } else if !name.is_framing() {
-            self.head.remove_header(name.name());
+            self.strip_header(name.name());
+        }
+    }
+
+    /// Drops all lines of a request header that the gateway itself does not let through.
+    pub fn strip_header(&mut self, name: &HeaderName) {
+        if self.head.headers.contains_key(name) {
+            self.state.edits.on_header(self.head, name);
+            self.head.remove_header(name);
         }
     }
 }

@@ -157,8 +157,8 @@ pub trait Filter: Debug + Display + Send + Sync {
     /// order. For headers a client must see whatever happened, such as a renewed token.
     fn on_answer(&self, _exchange: &mut Exchange<'_>, _head: &mut ResponseHeader) {}
 
-    /// Whether [`Filter::on_request`] changes the request or what is known about it. One that does
-    /// not spares those around it a copy.
+    /// Whether [`Filter::on_request`] changes the request or what is known about it. Behind `Retry`
+    /// only filters that do are worth going back for.
     fn changes_request(&self) -> bool {
         true
     }

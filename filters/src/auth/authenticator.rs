@@ -223,7 +223,8 @@ impl Authenticator {
         state.identity = Some(member.identity);
         state.token = Some(token);
         state.renewed = renewed;
-        spoof::strip_token(exchange.head_mut());
+        // It is for the gateway, and an upstream could use it.
+        exchange.strip_header(&header::AUTHORIZATION);
         Ok(())
     }
 
@@ -369,7 +370,7 @@ impl Authenticator {
             });
             exchange.auth_state().replaces = Some(token).filter(|_| lives);
         }
-        spoof::strip_token(exchange.head_mut());
+        exchange.strip_header(&header::AUTHORIZATION);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Headers that only the platform itself may write.
 
-use http::{HeaderName, header};
+use http::HeaderName;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// Deletes what a client must not say: who it is, that a gateway or a service vouches for it, and
@@ -21,11 +21,6 @@ pub(super) fn strip_answer(head: &mut ResponseHeader) {
     while let Some(name) = head.headers.keys().find(|name| begins(name, "x-auth-")).cloned() {
         head.remove_header(&name);
     }
-}
-
-/// Deletes the token: it is for the gateway, and an upstream could use it.
-pub(super) fn strip_token(head: &mut RequestHeader) {
-    head.remove_header(&header::AUTHORIZATION);
 }
 
 fn is_claim(name: &HeaderName) -> bool {

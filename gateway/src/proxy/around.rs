@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tollgate_filters::{
-    Around, Exchange, ExchangeState, Failure, Kept, Outcome, RetryBudget, Row, Variables, Verdict,
+    Around, Exchange, ExchangeState, Failure, Kept, Outcome, RetryBudget, Row, Verdict,
 };
 
 use super::context::{Context, authenticator, row};
@@ -27,15 +27,7 @@ pub struct Entered {
     /// The filter's place in its chain.
     place: usize,
     /// `None` if nothing behind the filter changes the request.
-    before: Option<Box<Before>>,
-}
-
-/// A request as it came to a filter.
-#[derive(Debug)]
-struct Before {
-    head: RequestHeader,
-    kept: Kept,
-    variables: Variables,
+    before: Option<Kept>,
 }
 
 /// What a request does next.
@@ -81,17 +73,13 @@ impl Context {
     /// Keeps what a filter of the chosen route put around the rest.
     pub(super) fn enter(
         &mut self,
-        head: &RequestHeader,
+        request: &mut RequestHeader,
         place: usize,
         call: Box<dyn Around>,
         is_kept: bool,
     ) {
         let Some(position) = self.position else { return };
-        let before = is_kept.then(|| {
-            let kept = self.state.keep();
-            let variables = self.state.variables.clone();
-            Box::new(Before { head: head.clone(), kept, variables })
-        });
+        let before = is_kept.then(|| Exchange::new(request, &mut self.state).keep());
         self.around.push(Entered { call, pass: self.pass, position, place, before });
     }
 
@@ -238,8 +226,9 @@ impl Context {
         path: &str,
         cause: Failure,
     ) -> Result<Next, Failure> {
-        Exchange::new(request, &mut self.state).set_path(path)?;
-        request.remove_header(&header::ORIGIN);
+        let mut exchange = Exchange::new(request, &mut self.state);
+        exchange.set_path(path)?;
+        exchange.strip_header(&header::ORIGIN);
         self.state.cause = Some(Box::new(cause));
         Ok(Next { step: Step::Choose, after: Duration::ZERO })
     }
@@ -275,9 +264,7 @@ impl Entered {
     /// Undoes what was done to the request since.
     fn restore(&self, request: &mut RequestHeader, state: &mut ExchangeState) {
         if let Some(before) = &self.before {
-            request.clone_from(&before.head);
-            state.restore(&before.kept);
-            state.variables.clone_from(&before.variables);
+            Exchange::new(request, state).restore(before);
         }
     }
 }

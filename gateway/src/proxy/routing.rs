@@ -161,7 +161,8 @@ impl Gateway {
         }
         match &route.target.kind {
             TargetKind::Forward { .. } => {
-                session.req_header_mut().remove_header(&header::ORIGIN);
+                Exchange::new(session.req_header_mut(), &mut context.state)
+                    .strip_header(&header::ORIGIN);
                 Ok(Passed::On(Ended::Next(Next { step: Step::Choose, after: Duration::ZERO })))
             }
             TargetKind::Upstream { .. } | TargetKind::LoadBalanced { .. } => {
@@ -260,11 +261,11 @@ async fn filters(
             Flow::Around(call) => {
                 let changes = route.chain.changes_behind(place) || !context.is_proxied();
                 let is_kept = changes && call.may_go_back();
-                context.enter(session.req_header(), place, call, is_kept);
+                context.enter(session.req_header_mut(), place, call, is_kept);
                 place += 1;
             }
             Flow::Forward { path, cause, call } => {
-                context.enter(session.req_header(), place, call, false);
+                context.enter(session.req_header_mut(), place, call, false);
                 let next = context.forward(session.req_header_mut(), &path, *cause)?;
                 return Ok(Filtered::On(next));
             }

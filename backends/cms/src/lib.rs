@@ -1,0 +1,3 @@
+//! The rules of the CMS stand-in, without its process.
+
+pub mod hold;
