@@ -37,7 +37,7 @@ pub(crate) fn share_out(slots: &mut BTreeMap<Slot, Held>, members: &BTreeSet<Str
         }
     }
     for held in slots.values_mut().filter(|held| held.by.is_none()) {
-        let most_left = quotas.iter_mut().max_by_key(|(_, left)| **left);
+        let most_left = quotas.iter_mut().rev().max_by_key(|(_, left)| **left);
         if let Some((member, left)) = most_left.filter(|(_, left)| **left > 0) {
             held.by = Some(member.clone());
             *left -= 1;
