@@ -67,7 +67,9 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let cancels = Consumer::new(&bus, Cancels(cashier.clone())).map_err(no_schema)?;
     let desk = Desk { shared: shared.clone(), cashier: cashier.clone() };
     let routes = api::routes(&settings.proof_keys, &desk, settings.is_test);
+    let health = bus.health.clone();
     let app = App::new(routes, &api::document(settings.is_test), shared)?;
+    let app = app.ready_when(move || health.check());
 
     let (stop, _) = watch::channel(false);
     let mut consumers = JoinSet::new();

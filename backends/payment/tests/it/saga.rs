@@ -466,3 +466,18 @@ fn a_27_the_same_on_postgres() {
         scenario(&town);
     }
 }
+
+/// what nobody can read goes to the dead letters, and the partition moves on.
+#[test]
+fn x_14_a_poisonous_command_holds_nobody_up() {
+    let town = Town::new();
+    let process = town.serving(&[]);
+    let order = town.order(&process);
+    let poison = PaymentConfirmRequested { currency: "USD".to_owned(), ..Town::confirm(&order) };
+    town.send(&order, &poison);
+    town.send(&order, &Town::confirm(&order));
+    assert_eq!(town.wait_for_result(CONFIRM, &order, CONFIRMED), [CONFIRMED]);
+    assert_eq!(process.get("/readyz").unwrap().status, 200);
+    let metrics = process.get("/metrics").unwrap().text;
+    assert!(metrics.contains("messages_dlt_total{"), "{metrics}");
+}
