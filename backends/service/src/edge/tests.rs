@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request as Outgoing;
@@ -139,6 +142,25 @@ async fn tells_how_it_is() {
     check_problem(&get(&router, "/readyz").await.unwrap(), 503, "STORE_UNAVAILABLE");
     assert_eq!(get(&router, "/healthz").await.unwrap().text, "ok");
     assert_eq!(get(&router, "/openapi.json").await.unwrap().json["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn a_service_adds_to_what_ready_means() {
+    let folder = TempDir::new().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+    let database = Database::open(&url, &[]).await.unwrap();
+    let shared = Shared { database, clock: Clock::system(), registry: Registry::new() };
+    let is_out = Arc::new(AtomicBool::new(true));
+    let check = Arc::clone(&is_out);
+    let app = App::new(Router::new(), &OpenApi::default(), shared).unwrap().ready_when(move || {
+        if check.load(Ordering::SeqCst) { Err("messages wait".to_owned()) } else { Ok(()) }
+    });
+    let router = app.into_router();
+    let answer = get(&router, "/readyz").await.unwrap();
+    check_problem(&answer, 503, "NOT_READY");
+    assert!(answer.text.contains("messages wait"), "{}", answer.text);
+    is_out.store(false, Ordering::SeqCst);
+    assert_eq!(get(&router, "/readyz").await.unwrap().text, "ready");
 }
 
 #[tokio::test]
