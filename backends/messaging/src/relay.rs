@@ -155,6 +155,8 @@ impl Relay {
         if !store::is_anything_pending(self.database.pool()).await? {
             return Ok(Round::Idle);
         }
+        // Not while the lease runs.
+        producer.prepare().await?;
         let batch = self.take().await?;
         if batch.is_empty() {
             return Ok(Round::Idle);
