@@ -292,3 +292,6 @@ fn record(message: &Pending) -> Record {
 fn age(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since).max(SignedDuration::ZERO)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,11 @@ impl Clock {
         Self(Arc::new(move || at))
     }
 
+    /// A clock that tells what it is told.
+    pub fn telling(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         (self.0)()
