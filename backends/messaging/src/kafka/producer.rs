@@ -1,14 +1,20 @@
 //! A relay's producer: each batch is a transaction (P4, KF-11).
 
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+
+use tokio::time::Instant;
 
 use super::{Kafka, blocking, millis, producing, write_headers};
 use crate::broker::{BrokerError, Record};
 
-type Client = ThreadedProducer<DefaultProducerContext>;
+/// What waits for deliveries at the end of a transaction looks every 100 ms: that is too late.
+const POLL: Duration = Duration::from_millis(1);
+
+type Client = BaseProducer<DefaultProducerContext>;
 
 /// Publishes batches whole or not at all.
 pub(crate) struct Transactional {
@@ -78,7 +84,12 @@ fn transact(kafka: &Kafka, client: &Client, records: &[Record]) -> Result<(), Ka
         };
         client.send(outgoing).map_err(|(error, _)| error)?;
     }
-    client.commit_transaction(kafka.0.timing.transaction_timeout)
+    let limit = kafka.0.timing.transaction_timeout;
+    let deadline = Instant::now() + limit;
+    while client.in_flight_count() > 0 && Instant::now() < deadline {
+        client.poll(POLL);
+    }
+    client.commit_transaction(limit)
 }
 
 /// Ends a transaction that failed; whether the producer can begin another.
