@@ -26,15 +26,20 @@ impl Clock {
         Self(Arc::new(move || at))
     }
 
+    /// A clock that tells what it is told.
+    pub fn telling(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
     /// The machine's clock, and what sets it wrong: for tests of what happens then.
     pub fn shiftable() -> (Self, Shift) {
         let shift = Shift::default();
         let milliseconds = Arc::clone(&shift.0);
-        let now = move || {
+        let clock = Self::telling(move || {
             let by = SignedDuration::from_millis(milliseconds.load(Ordering::Relaxed));
             Timestamp::now().saturating_add(by).unwrap_or(Timestamp::MAX)
-        };
-        (Self(Arc::new(now)), shift)
+        });
+        (clock, shift)
     }
 
     /// The present instant.

@@ -64,8 +64,8 @@ pub enum Kind {
 }
 
 /// A fault as it is sent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Written {
     /// The operation it strikes, such as `approve`.
     #[schema(value_type = String, required = true)]
