@@ -116,6 +116,10 @@ impl Stack {
             ("GATEWAY_PROOF_KEYS_FILE".to_owned(), text(tokens.proof_keys_file())),
             ("CMS_API_KEY".to_owned(), api_key.clone()),
             ("CMS_LODGINGS".to_owned(), options.lodgings.to_string()),
+            (
+                "BROKER_URL".to_owned(),
+                format!("sqlite://{}", folder.path().join("broker.db").display()),
+            ),
         ];
         for name in SERVICES {
             let url = format!("{}_URL", name.to_uppercase());
