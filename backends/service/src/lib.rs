@@ -22,6 +22,7 @@
 //! | [`stored`]     | values as they stand in a store                                     |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`timing`]     | how long things may take, in one profile                            |
+//! | [`tls`]        | HTTP clients that can speak TLS                                     |
 //! | [`telemetry`]  | logs                                                                |
 //! | `testing`      | a router called without a socket, real processes, proofs, databases |
 //!
@@ -53,3 +54,4 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timing;
+pub mod tls;
