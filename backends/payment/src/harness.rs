@@ -1,14 +1,28 @@
 //! The service as its callers see it, without a socket, on 1 May 2025.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
+use messaging::broker::{Broker, BrokerUrl};
+use messaging::bus::Bus;
+use messaging::health::Health;
+use messaging::relay::Relay;
+use payment::pg::{Access, PaymentGateway, SecretKey};
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
+use service::crash::Crash;
 use service::database::Database;
 use service::testing::{Answer, Signer, call, on_each_database};
-use utoipa::OpenApi;
+use service::timing::Timing;
+use tempfile::TempDir;
+use tokio::sync::Notify;
 
-use crate::api::{self, Api};
-use crate::schema;
+use crate::cashier::Cashier;
+use crate::desk::Desk;
+use crate::gateway::Gateway;
+use crate::metrics::Metrics;
+use crate::{api, schema};
 
 /// The member that asks unless a test says otherwise.
 pub(crate) const MEMBER: i64 = 42;
@@ -16,16 +30,62 @@ pub(crate) const MEMBER: i64 = 42;
 pub(crate) struct Client {
     router: Router,
     signer: Signer,
+    _folder: TempDir,
+}
+
+/// A cashier at a payment gateway, whose relay publishes nothing.
+pub(crate) async fn cashier(shared: &Shared, pg: &str) -> (Cashier, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let url = BrokerUrl::Log(folder.path().join("broker.db"));
+    let timing = timing();
+    let access = Access { url: pg.to_owned(), secret: SecretKey::parse("secret").unwrap() };
+    let bus = Bus {
+        service: crate::NAME,
+        instance: "1".to_owned(),
+        broker: Broker::open(&url, &timing, &shared.clock).await.unwrap(),
+        timing: Arc::new(timing.clone()),
+        clock: shared.clock.clone(),
+        crash: Crash::default(),
+        metrics: messaging::metrics::Metrics::new(&shared.registry).unwrap(),
+        health: Health::default(),
+    };
+    let cashier = Cashier {
+        database: shared.database.clone(),
+        clock: shared.clock.clone(),
+        gateway: Gateway::new(PaymentGateway::new(&access, timing.pg_timeout).unwrap()),
+        timing: Arc::new(timing),
+        relay: Relay::new(&bus, &shared.database).handle(),
+        crash: Crash::default(),
+        metrics: Metrics::new(&shared.registry).unwrap(),
+        merchant: "tollgate".into(),
+        work: Arc::new(Notify::new()),
+        paused_until: Arc::default(),
+    };
+    (cashier, folder)
+}
+
+/// The usual timings, but for what a test would wait for.
+fn timing() -> Timing {
+    let moment = Duration::from_millis(1);
+    Timing { step_retry: vec![moment; 3], pg_timeout: Duration::from_secs(2), ..Timing::default() }
 }
 
 impl Client {
-    fn new(database: &Database) -> Self {
+    async fn new(database: &Database) -> Self {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-        let routes = api::routes(signer.keys(), &shared);
-        let app = App::new(routes, &Api::openapi(), shared).unwrap();
-        Self { router: app.into_router(), signer }
+        let (cashier, folder) = cashier(&shared, "http://127.0.0.1:9").await;
+        let desk = Desk { shared: shared.clone(), cashier };
+        let routes = api::routes(signer.keys(), &desk, false);
+        let app = App::new(routes, &api::document(false), shared).unwrap();
+        Self { router: app.into_router(), signer, _folder: folder }
+    }
+
+    /// Asks as another service.
+    pub(crate) async fn send_as_service(&self, method: &str, target: &str, body: &str) -> Answer {
+        let headers = self.signer.service("reservation", method, target, body.as_bytes());
+        call(&self.router, method, target, &headers, body).await.unwrap()
     }
 
     /// Asks as [`MEMBER`].
@@ -58,7 +118,7 @@ pub(crate) async fn on_stores(test: impl AsyncFn(Client, Database)) {
             .execute(database.pool())
             .await
             .unwrap();
-        test(Client::new(&database), database.clone()).await;
+        test(Client::new(&database).await, database.clone()).await;
     })
     .await
     .unwrap();

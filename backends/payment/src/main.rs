@@ -1,44 +1,144 @@
 //! Payments and refunds.
 
 mod api;
+mod cashier;
+mod consumers;
+mod desk;
 mod details;
+mod gateway;
 #[cfg(test)]
 mod harness;
+mod internal;
+mod metrics;
 mod payment;
 mod payments;
+mod refunds;
 mod schema;
 mod settings;
-mod status;
 mod store;
+mod test_mode;
 mod webhooks;
+mod worker;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use ::payment::pg::{PaymentGateway, SetUpError};
+use messaging::broker::{Broker, BrokerError};
+use messaging::bus::Bus;
+use messaging::consumer::Consumer;
+use messaging::health::Health;
+use messaging::relay::{Relay, RelayHandle};
+use messaging::validation::SchemaError;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
-use utoipa::OpenApi;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
-use crate::api::Api;
+use crate::cashier::Cashier;
+use crate::consumers::{Cancels, Confirms};
+use crate::desk::Desk;
+use crate::gateway::Gateway;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::worker::Worker;
+
+/// The name this service goes by among services.
+const NAME: &str = "payment";
 
 fn main() -> ExitCode {
-    server::main("payment", run)
+    server::main(NAME, run)
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service, proof_keys } =
-        Settings::read(&variables).map_err(StartError::Settings)?;
-    telemetry::start(&service.log);
-    let listener = server::bind(service.listen).await?;
-    let database = Database::open(&service.database_url, schema::STEPS).await?;
-    let shared =
-        Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let app = App::new(api::routes(&proof_keys, &shared), &Api::openapi(), shared)?;
-    server::serve(listener, app, service.drain).await?;
+    let settings = Settings::read(&variables).map_err(StartError::Settings)?;
+    telemetry::start(&settings.service.log);
+    let listener = server::bind(settings.service.listen).await?;
+    let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
+    let clock = Clock::system();
+    let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
+    let bus = bus(&settings, &shared).await?;
+    let relay = Relay::new(&bus, &database);
+    let cashier = cashier(&settings, &shared, relay.handle())?;
+    let confirms = Consumer::new(&bus, Confirms(cashier.clone())).map_err(no_schema)?;
+    let cancels = Consumer::new(&bus, Cancels(cashier.clone())).map_err(no_schema)?;
+    let desk = Desk { shared: shared.clone(), cashier: cashier.clone() };
+    let routes = api::routes(&settings.proof_keys, &desk, settings.is_test);
+    let health = bus.health.clone();
+    let app = App::new(routes, &api::document(settings.is_test), shared)?;
+    let app = app.ready_when(move || health.check());
+
+    let (stop, _) = watch::channel(false);
+    let mut consumers = JoinSet::new();
+    consumers.spawn(confirms.run_until(told(stop.subscribe())));
+    consumers.spawn(cancels.run_until(told(stop.subscribe())));
+    let mut background = JoinSet::new();
+    background.spawn(relay.run());
+    background.spawn(Worker { cashier }.run());
+    server::serve(listener, app, settings.service.drain).await?;
+    stop.send_replace(true);
+    while consumers.join_next().await.is_some() {}
+    background.shutdown().await;
+    bus.broker.close().await;
     database.close().await;
     Ok(())
+}
+
+/// Waits until the process is to stop.
+async fn told(mut stop: watch::Receiver<bool>) {
+    // Whoever could tell is gone: that is to stop, too.
+    drop(stop.wait_for(|is_told| *is_told).await);
+}
+
+async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
+    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
+    let unusable = |error: BrokerError| {
+        StartError::Other("messages cannot be sent; check BROKER_URL", error.into())
+    };
+    Ok(Bus {
+        service: NAME,
+        instance: settings.broker.instance.clone(),
+        broker: broker.map_err(unusable)?,
+        timing: Arc::new(settings.timing.clone()),
+        clock: shared.clock.clone(),
+        crash: settings.crash.clone(),
+        metrics: messaging::metrics::Metrics::new(&shared.registry).map_err(contradicting)?,
+        health: Health::default(),
+    })
+}
+
+fn cashier(
+    settings: &Settings,
+    shared: &Shared,
+    relay: RelayHandle,
+) -> Result<Cashier, StartError> {
+    let pg = &settings.pg;
+    let gateway = PaymentGateway::new(&pg.access, settings.timing.pg_timeout);
+    let unusable = |error: SetUpError| {
+        StartError::Other("the payment gateway cannot be called; check PG_URL", error.into())
+    };
+    Ok(Cashier {
+        database: shared.database.clone(),
+        clock: shared.clock.clone(),
+        timing: Arc::new(settings.timing.clone()),
+        gateway: Gateway::new(gateway.map_err(unusable)?),
+        relay,
+        crash: settings.crash.clone(),
+        metrics: Metrics::new(&shared.registry).map_err(contradicting)?,
+        merchant: pg.merchant.as_str().into(),
+        work: Arc::new(Notify::new()),
+        paused_until: Arc::default(),
+    })
+}
+
+fn contradicting(error: prometheus::Error) -> StartError {
+    StartError::Other("the metrics contradict themselves", error.into())
+}
+
+fn no_schema(error: SchemaError) -> StartError {
+    StartError::Other("the schemas of messages cannot be used", error.into())
 }

@@ -1,12 +1,12 @@
 //! Payments as their owner sees them: the payment gateway's object, and what is ours.
 
+use payment::machine::Status;
 use serde::Serialize;
 use service::problem::Problem;
 use service::stored::{read_code, read_instant};
 use utoipa::ToSchema;
 
 use crate::details::Details;
-use crate::status::Status;
 use crate::store::{CancelRow, Stored};
 
 /// The version of the payment gateway's API whose object this is.

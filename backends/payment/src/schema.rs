@@ -3,8 +3,16 @@
 use service::database::SchemaStep;
 
 /// Every step, oldest first.
-pub(crate) const STEPS: &[SchemaStep] = &[SchemaStep {
-    version: 1,
-    name: "payments, refunds and what the payment gateway announced",
-    sql: include_str!("../migrations/0001_payments.sql"),
-}];
+pub(crate) const STEPS: &[SchemaStep] = &[
+    SchemaStep {
+        version: 1,
+        name: "payments, refunds and what the payment gateway announced",
+        sql: include_str!("../migrations/0001_payments.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        name: "leases, what is due, and history",
+        sql: include_str!("../migrations/0002_lifecycle.sql"),
+    },
+    SchemaStep { version: 3, name: "outbox and inbox", sql: messaging::schema::SQL },
+];

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use service::app::Shared;
 use service::body::Json;
 use service::problem::{Problem, ProblemDocument};
 use utoipa::ToSchema;
 
-use crate::store;
+use crate::desk::Desk;
+use crate::store::events;
 
 /// Longer than any name the payment gateway gives its events.
 const LONGEST_TYPE: usize = 100;
@@ -24,8 +24,8 @@ const LONGEST_TYPE: usize = 100;
 pub(crate) struct Event(Map<String, Value>);
 
 /// The endpoints of this file.
-pub(crate) fn routes(shared: Shared) -> Router {
-    Router::new().route("/v1/webhooks/toss", post(keep)).with_state(shared)
+pub(crate) fn routes(desk: Desk) -> Router {
+    Router::new().route("/v1/webhooks/toss", post(keep)).with_state(desk)
 }
 
 /// Keeps what the payment gateway announces.
@@ -50,12 +50,14 @@ pub(crate) fn routes(shared: Shared) -> Router {
     )
 )]
 pub(crate) async fn keep(
-    State(shared): State<Shared>,
+    State(desk): State<Desk>,
     Json(Event(event)): Json<Event>,
 ) -> Result<(), Problem> {
     let event_type = event.get("eventType").and_then(Value::as_str).filter(|name| is_plain(name));
     let body = serde_json::to_string(&event).map_err(Problem::internal)?;
-    store::keep_event(shared.database.pool(), event_type, &body, shared.clock.now()).await?;
+    let shared = &desk.shared;
+    events::keep(shared.database.pool(), event_type, &body, shared.clock.now()).await?;
+    desk.cashier.work.notify_one();
     tracing::info!(event_type, "an event of the payment gateway is kept");
     Ok(())
 }

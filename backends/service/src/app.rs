@@ -3,12 +3,13 @@
 //! | path            | answers                                                            |
 //! |-----------------|--------------------------------------------------------------------|
 //! | `/healthz`      | 200 as long as the process answers at all                          |
-//! | `/readyz`       | 200 when the store answers; 503 otherwise                          |
+//! | `/readyz`       | 200 when the store answers and every check of the service holds    |
 //! | `/metrics`      | Prometheus text                                                    |
 //! | `/openapi.json` | the service's `OpenAPI` 3.1 document                               |
 
 use std::error::Error;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,7 +26,7 @@ use utoipa::openapi::OpenApi;
 use crate::body;
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::edge::{Edge, surround};
+use crate::edge::{Edge, TIME_LIMIT, surround};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::server::StartError;
@@ -37,7 +38,15 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct App {
     pub(crate) router: Router,
+    checks: Checks,
 }
+
+/// Says why a service is not ready, if it is not.
+type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What must hold beside the store; cheap to clone.
+#[derive(Clone, Default)]
+struct Checks(Arc<Mutex<Vec<Check>>>);
 
 /// What a service's own handlers use as well as everything around them; cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,14 +64,27 @@ struct Operations {
     database: Database,
     metrics: Metrics,
     api: Arc<str>,
+    checks: Checks,
 }
 
 impl App {
     /// Surrounds `routes` with what every service answers and with how it answers errors.
     pub fn new(routes: Router, api: &OpenApi, shared: Shared) -> Result<Self, StartError> {
+        Self::with_time_limit(routes, api, shared, TIME_LIMIT)
+    }
+
+    /// As [`App::new`], for handlers that may take up to `time_limit` and not the usual 10 s.
+    pub fn with_time_limit(
+        routes: Router,
+        api: &OpenApi,
+        shared: Shared,
+        time_limit: Duration,
+    ) -> Result<Self, StartError> {
         let Shared { database, clock, registry } = shared;
         let metrics = Metrics::new(registry).map_err(|error| unusable(error.into()))?;
+        let checks = Checks::default();
         let operations = Operations {
+            checks: checks.clone(),
             database,
             metrics: metrics.clone(),
             api: api.to_json().map_err(|error| unusable(error.into()))?.into(),
@@ -76,8 +98,19 @@ impl App {
             .merge(routes)
             .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
             .layer(DefaultBodyLimit::max(body::LIMIT_BYTES))
-            .layer(middleware::from_fn_with_state(Edge { clock, metrics }, surround));
-        Ok(Self { router: surrounded })
+            .layer(middleware::from_fn_with_state(Edge { clock, metrics, time_limit }, surround));
+        Ok(Self { router: surrounded, checks })
+    }
+
+    /// Makes `/readyz` depend on a check, too. It is asked on every probe and must not take long; the
+    /// text with which it fails is shown.
+    #[must_use]
+    pub fn ready_when(
+        self,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.checks.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
+        self
     }
 
     /// The router alone, for tests that need no socket.
@@ -89,9 +122,25 @@ impl App {
 async fn ready(State(operations): State<Operations>) -> Result<&'static str, Problem> {
     let wait = Duration::from_secs(1);
     match timeout(PING_LIMIT, operations.database.ping()).await {
-        Ok(Ok(())) => Ok("ready"),
+        Ok(Ok(())) => match operations.checks.first_failure() {
+            None => Ok("ready"),
+            Some(reason) => Err(Problem::unavailable("NOT_READY", reason, wait)),
+        },
         Ok(Err(error)) => Err(not_reached(wait).caused_by(error)),
         Err(elapsed) => Err(not_reached(wait).caused_by(elapsed)),
+    }
+}
+
+impl Checks {
+    fn first_failure(&self) -> Option<String> {
+        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().find_map(|check| check().err())
+    }
+}
+
+impl fmt::Debug for Checks {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Checks")
     }
 }
 

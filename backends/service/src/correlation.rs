@@ -1,4 +1,4 @@
-//! What ties an answer to a request: the trace id and the request id.
+//! What ties an answer or a message to a request: the trace id and the request id.
 
 use std::future::Future;
 
@@ -20,16 +20,21 @@ const REQUEST_ID_LIMIT: usize = 128;
 /// The trace id of `traceparent`, or a new one when there is none that can be used.
 pub(crate) fn trace_id(headers: &HeaderMap) -> String {
     let parent = headers.get(TRACE_PARENT).and_then(|value| value.to_str().ok());
+    trace_id_of(parent)
+}
+
+/// The trace id that `parent`, a `traceparent`, names; a new one when there is none in it.
+pub fn trace_id_of(parent: Option<&str>) -> String {
     parent.and_then(parse).map_or_else(new_id, str::to_owned)
 }
 
-/// Lets calls to peers that `future` makes belong to its trace.
-pub(crate) fn traced<F: Future>(trace_id: String, future: F) -> TaskLocalFuture<String, F> {
+/// Lets calls to peers that `future` makes, and messages it appends, belong to its trace.
+pub fn traced<F: Future>(trace_id: String, future: F) -> TaskLocalFuture<String, F> {
     TRACE_ID.scope(trace_id, future)
 }
 
-/// `traceparent` of a call to a peer: the trace at hand, or a new one where none is, with a new span.
-pub(crate) fn trace_parent() -> String {
+/// `traceparent` of a call to a peer or of a message: the trace at hand, or a new one where none is, with a new span.
+pub fn trace_parent() -> String {
     let trace = TRACE_ID.try_with(Clone::clone).unwrap_or_else(|_| new_id());
     let (span, _) = Uuid::new_v4().as_u64_pair();
     format!("00-{trace}-{span:016x}-01")

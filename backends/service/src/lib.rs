@@ -15,6 +15,7 @@
 //! | [`keys`]       | shared secrets, read again when they change                         |
 //! | [`proof`]      | who calls: the gateway for a member, or another service             |
 //! | [`peer`]       | calls to another service: time limits, retries, errors              |
+//! | [`correlation`] | the trace that calls and messages belong to                       |
 //! | [`crash`]      | where a process dies when a test wants it to                        |
 //! | [`cursor`]     | where the next page begins                                          |
 //! | [`database`]   | `SQLite` and `PostgreSQL` behind one pool; migrations               |
@@ -33,7 +34,7 @@ pub mod body;
 pub mod check;
 pub mod clock;
 pub mod code;
-mod correlation;
+pub mod correlation;
 pub mod crash;
 pub mod cursor;
 pub mod database;

@@ -60,6 +60,7 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
     use tollgate_filters::JavaPattern;
 
     use super::*;
@@ -75,6 +76,37 @@ mod tests {
         }
         let peer = "10.0.0.1".parse().unwrap();
         assert_eq!(forwarding.client(&headers, peer), expected.parse::<IpAddr>().unwrap());
+    }
+
+    proptest! {
+        /// Whatever a client writes, it is the peer or an address that trusted proxies vouch for.
+        #[test]
+        fn any_header_gives_an_address(
+            lists in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
+            addresses in prop::collection::vec("(10|1)\\.[0-9]\\.0\\.[0-9](:80)?|for=\"?\\[?2001:db8::1\\]?\"?|_a|", 0..5),
+            is_list: bool,
+            is_trusted: bool,
+        ) {
+            let pattern = if is_trusted { "10\\..*" } else { "192\\..*" };
+            let trusted = Some(JavaPattern::new(pattern).unwrap());
+            let forwarding = Forwarding { trusted, ..Forwarding::default() };
+            let mut headers = HeaderMap::new();
+            let name = if is_list { &FOR } else { &header::FORWARDED };
+            let written = addresses.join(",").into_bytes();
+            for value in lists.into_iter().chain([written]) {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(name, value);
+                }
+            }
+            let peer = "10.0.0.1".parse().unwrap();
+            let client = forwarding.client(&headers, peer);
+            prop_assert!(is_trusted || client == peer);
+            // Nothing stands behind an address that is not trusted.
+            let nearest = hops(&headers).next().flatten().filter(|_| is_trusted);
+            if let Some(nearest) = nearest.filter(|nearest| !forwarding.trusts(*nearest)) {
+                prop_assert_eq!(client, nearest);
+            }
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn r2_9_07_the_path_of_the_fallback_takes_what_was_captured() {
 }
 
 #[test]
-fn r2_9_08_to_10_statuses_that_count_go_to_the_fallback_and_others_pass() {
+fn r2_9_08_r2_9_09_r2_9_10_statuses_that_count_go_to_the_fallback_and_others_pass() {
     let upstream = upstream();
     let args = "{ name: a, statusCodes: [500, NOT_FOUND], fallbackUri: 'forward:/local' }";
     let gateway = guarded(&upstream, args);

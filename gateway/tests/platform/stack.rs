@@ -116,6 +116,7 @@ impl Stack {
             ("GATEWAY_PROOF_KEYS_FILE".to_owned(), text(tokens.proof_keys_file())),
             ("CMS_API_KEY".to_owned(), api_key.clone()),
             ("CMS_LODGINGS".to_owned(), options.lodgings.to_string()),
+            ("PG_SECRET_KEY".to_owned(), "test_sk_of_the_stack".to_owned()),
         ];
         for name in SERVICES {
             let url = format!("{}_URL", name.to_uppercase());

@@ -63,6 +63,7 @@ pub struct PgCancel {
     /// How much.
     pub cancel_amount: i64,
     /// Why.
+    #[serde(default)]
     pub cancel_reason: String,
     /// How much of it is free of tax.
     #[serde(default)]

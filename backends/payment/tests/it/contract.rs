@@ -2,32 +2,55 @@
 
 use service::testing::openapi::{Contract, GeneratedRequest, over_tcp, run};
 
-use crate::{MEMBER, Payment, WEBHOOK};
+use crate::fake_pg::FakePg;
+use crate::{MEMBER, Payment};
 
-#[tokio::test]
-async fn keeps_to_its_document() {
-    let service = Payment::serving();
+/// Payments that were made without a service.
+const PAYMENT: &str = "01968a3e-0000-7000-8000-000000000001";
+const ORDER: &str = "01968a3e-0000-7000-9000-000000000001";
+const REFUSED: &str = "01968a3e-0000-7000-a000-000000000004";
+
+async fn keeps_to_its_document(service: &Payment, never: &[&str]) {
     service.store().await;
     let address = service.process.address().unwrap();
     let contract = Contract::new(service.process.get("/openapi.json").unwrap().json).unwrap();
     // Nothing lists payments, so whoever makes requests up is told of one.
     let contract = contract
-        .knows("paymentId", "01968a3e-0000-7000-8000-000000000001")
-        .knows("orderId", "01968a3e-0000-7000-9000-000000000001")
-        .knows("paymentKey", "key-1");
+        .knows("paymentId", PAYMENT)
+        .knows("orderId", ORDER)
+        .knows("paymentKey", "key-1")
+        .knows("refundId", REFUSED);
 
     let ask = async |request: &GeneratedRequest| {
-        let (method, target) = (request.method(), request.target());
-        let member = Some(MEMBER).filter(|_| !target.starts_with(WEBHOOK));
-        let proof = service.signer.gateway(method, target, member);
+        let proof = request.proof(&service.signer, "reservation", MEMBER);
         over_tcp(&address, request, &proof).await
     };
-    let report = run(&contract, 1500, ask).await;
+    let report = run(&contract, 2500, ask).await;
     assert!(report.findings.is_empty(), "{report}");
-    assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
+    assert_eq!(report.never_succeeded(), never, "{report}");
 
     let strangers = async |request: &GeneratedRequest| over_tcp(&address, request, &[]).await;
     let report = run(&contract, 300, strangers).await;
     assert!(report.findings.is_empty(), "{report}");
     assert_eq!(report.let_in(), contract.open(), "{report}");
+}
+
+#[tokio::test]
+async fn it_keeps_to_its_document() {
+    keeps_to_its_document(&Payment::serving(&[]), &[]).await;
+}
+
+#[tokio::test]
+async fn it_keeps_to_its_document_in_test_mode() {
+    let pg = FakePg::start();
+    pg.check_out(ORDER, 15_000);
+    pg.edit(ORDER, |order| {
+        order.key = "key-1".to_owned();
+        order.charges = 1;
+        order.give_back(5_000);
+    });
+    let base = pg.base();
+    let service = Payment::serving(&[("PG_URL", &base), ("TEST_MODE", "1")]);
+    // Nobody guesses the amount.
+    keeps_to_its_document(&service, &["confirmPayment"]).await;
 }

@@ -2,6 +2,10 @@
 #![cfg(test)]
 
 mod contract;
+mod crashes;
+mod fake_pg;
+mod saga;
+mod town;
 
 use std::process::Command;
 
@@ -23,12 +27,20 @@ struct Payment {
 }
 
 impl Payment {
-    fn serving() -> Self {
+    fn serving(more: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let database = format!("sqlite://{}", folder.path().join("payment.db").display());
         let signer = Signer::new().unwrap();
-        let variables =
-            [("DATABASE_URL", database.as_str()), ("GATEWAY_PROOF_KEYS", signer.jwks())];
+        let broker = format!("sqlite://{}", folder.path().join("broker.db").display());
+        let mut variables = vec![
+            ("DATABASE_URL", database.as_str()),
+            ("BROKER_URL", broker.as_str()),
+            ("GATEWAY_PROOF_KEYS", signer.jwks()),
+            // Nobody listens there.
+            ("PG_URL", "http://127.0.0.1:9"),
+            ("PG_SECRET_KEY", "test_sk"),
+        ];
+        variables.extend(more);
         let process = Process::serving(BINARY, &variables).unwrap();
         Self { process, signer, database, _folder: folder }
     }
@@ -55,7 +67,7 @@ impl Payment {
 /// PY-04 PY-05
 #[tokio::test]
 async fn py_04_py_05_a_member_sees_its_own_payments_only() {
-    let service = Payment::serving();
+    let service = Payment::serving(&[]);
     service.store().await;
     let found = service.send(Some(MEMBER), "GET", "/v1/payment?paymentKey=key-1", "");
     assert_eq!(found.status, 200, "{}", found.text);
@@ -71,7 +83,7 @@ async fn py_04_py_05_a_member_sees_its_own_payments_only() {
 
 #[tokio::test]
 async fn an_event_survives_a_kill_after_its_answer() {
-    let service = Payment::serving();
+    let service = Payment::serving(&[]);
     let event = json!({ "eventType": "PAYMENT_STATUS_CHANGED", "data": {} }).to_string();
     assert_eq!(service.send(None, "POST", WEBHOOK, &event).status, 200);
     let mut connection = service.connection().await;
@@ -84,7 +96,7 @@ async fn an_event_survives_a_kill_after_its_answer() {
 ///
 #[test]
 fn a_18_nobody_is_served_directly() {
-    let service = Payment::serving();
+    let service = Payment::serving(&[]);
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         assert_eq!(service.process.get(path).unwrap().status, 200, "{path}");
     }

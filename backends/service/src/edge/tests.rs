@@ -1,7 +1,10 @@
-use axum::Router;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::body::Body;
 use axum::http::Request as Outgoing;
 use axum::routing::{get as on_get, post as on_post};
+use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -41,6 +44,13 @@ async fn app() -> (Router, Database, TempDir) {
         .route("/greetings", on_post(greet))
         .route("/fall", on_get(fall))
         .route("/never", on_get(never))
+        .route(
+            "/foreign",
+            on_get(|| async {
+                let words = axum::Json(serde_json::json!({ "code": "FOREIGN" }));
+                (StatusCode::IM_A_TEAPOT, Extension(InOtherWords), words)
+            }),
+        )
         .route("/plain", on_get(|| async { (StatusCode::IM_A_TEAPOT, "internal text") }));
     let clock = Clock::fixed("2025-05-01T01:00:00Z".parse().unwrap());
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
@@ -94,6 +104,15 @@ async fn bodies_are_refused_by_kind_form_content_and_size() {
 }
 
 #[tokio::test]
+async fn an_answer_in_the_words_of_others_passes_as_it_is() {
+    let (router, ..) = app().await;
+    let answer = get(&router, "/foreign").await.unwrap();
+    assert_eq!(answer.status, StatusCode::IM_A_TEAPOT);
+    assert_eq!(answer.text, r#"{"code":"FOREIGN"}"#);
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_without_its_text() {
     let (router, ..) = app().await;
     let answer = get(&router, "/fall").await.unwrap();
@@ -139,6 +158,25 @@ async fn tells_how_it_is() {
     check_problem(&get(&router, "/readyz").await.unwrap(), 503, "STORE_UNAVAILABLE");
     assert_eq!(get(&router, "/healthz").await.unwrap().text, "ok");
     assert_eq!(get(&router, "/openapi.json").await.unwrap().json["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn a_service_adds_to_what_ready_means() {
+    let folder = TempDir::new().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+    let database = Database::open(&url, &[]).await.unwrap();
+    let shared = Shared { database, clock: Clock::system(), registry: Registry::new() };
+    let is_out = Arc::new(AtomicBool::new(true));
+    let check = Arc::clone(&is_out);
+    let app = App::new(Router::new(), &OpenApi::default(), shared).unwrap().ready_when(move || {
+        if check.load(Ordering::SeqCst) { Err("messages wait".to_owned()) } else { Ok(()) }
+    });
+    let router = app.into_router();
+    let answer = get(&router, "/readyz").await.unwrap();
+    check_problem(&answer, 503, "NOT_READY");
+    assert!(answer.text.contains("messages wait"), "{}", answer.text);
+    is_out.store(false, Ordering::SeqCst);
+    assert_eq!(get(&router, "/readyz").await.unwrap().text, "ready");
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! The embedded log out of order (L5, L7).
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+use messaging::broker::BrokerUrl;
+
+use crate::harness::{Listener, Stage, append, eventually, timing};
+
+struct Locked(SqliteConnection);
+
+impl Locked {
+    async fn lock(stage: &Stage) -> Self {
+        let BrokerUrl::Log(path) = &stage.url else { panic!("not a file") };
+        let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        sqlx::query("PRAGMA busy_timeout = 30000").execute(&mut connection).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+/// X-16, L5, L7, A-12: while the log is locked nothing is lost, the process is not ready, and all of
+/// it arrives afterwards; nothing is a dead letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_12_a_locked_log_is_an_outage_and_nothing_more() {
+    let folder = TempDir::new().unwrap();
+    let url = BrokerUrl::Log(folder.path().join("broker.db"));
+    let stage = Stage { url, timing: Arc::new(timing()), folder };
+    let database = stage.database().await;
+    let (sends, receives) = (stage.process("1").await, stage.process("2").await);
+    sends.relay(&database);
+    let listener = Listener::content();
+    receives.consume(&listener);
+    append(&database, "a", "before").await;
+    eventually("it flows", async || listener.count() == 1).await;
+
+    let locked = Locked::lock(&stage).await;
+    for number in 0..30 {
+        append(&database, &format!("k{number}"), "meanwhile").await;
+    }
+    eventually("the sender is not ready", async || sends.bus.health.check().is_err()).await;
+    eventually("the receiver is not ready", async || receives.bus.health.check().is_err()).await;
+    assert_eq!(listener.count(), 1);
+    let late = stage.process("3").await;
+    locked.release().await;
+
+    eventually("all arrives", async || {
+        listener.seen().into_iter().collect::<HashSet<_>>().len() == 31
+    })
+    .await;
+    eventually("the sender is ready", async || sends.bus.health.check().is_ok()).await;
+    eventually("the receiver is ready", async || receives.bus.health.check().is_ok()).await;
+    assert!(receives.dead_letters().await.is_empty());
+    for process in [sends, receives, late] {
+        process.end().await;
+    }
+}

@@ -1,0 +1,168 @@
+//! What happens without a request: time runs out, payments in doubt are looked into, refunds are
+//! tried again, announcements of the payment gateway are followed, payments that are done are looked
+//! into once a day.
+//!
+//! Everything that is to be done stands in the store with the time at which it is due, so another
+//! process, or the next one, goes on where this one stopped.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use service::stored::read;
+use service::timing::delay;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use crate::cashier::{Cashier, Failure, after};
+use crate::store::events::EventRow;
+use crate::store::{self, By, due, events};
+
+/// How many things are done at once.
+const HANDS: usize = 16;
+/// How many of one kind are looked up at once.
+const BATCH: i64 = 16;
+/// How often the store is looked through at least.
+const SLOWEST: Duration = Duration::from_millis(250);
+/// How often what is counted is counted anew.
+const COUNT: Duration = Duration::from_secs(2);
+
+/// Whoever does what is due.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) cashier: Cashier,
+}
+
+/// Something that is due.
+#[derive(Debug)]
+enum Job {
+    Expire(String),
+    Reconcile(String),
+    Look(String),
+    Refund(String, String),
+    Event(EventRow),
+}
+
+impl Worker {
+    /// Works until it is dropped.
+    pub(crate) async fn run(self) {
+        let fastest = delay(&self.cashier.timing.reconcile, 0).min(SLOWEST);
+        let mut ticks = interval(fastest.max(Duration::from_millis(10)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut counts = interval(COUNT);
+        let mut jobs = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = self.cashier.work.notified() => {}
+                _ = ticks.tick() => {}
+                Some(_) = jobs.join_next() => {}
+                _ = counts.tick() => {
+                    match due::counts(self.cashier.database.pool()).await {
+                        Ok(counts) => self.cashier.metrics.show(counts),
+                        Err(error) => tracing::warn!(%error, "nothing can be counted now"),
+                    }
+                    continue;
+                }
+            }
+            if jobs.len() >= HANDS {
+                continue;
+            }
+            match self.due().await {
+                Ok(found) => {
+                    for job in found.into_iter().take(HANDS.saturating_sub(jobs.len())) {
+                        jobs.spawn(carry_out(self.cashier.clone(), job));
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "what is due cannot be looked up now"),
+            }
+        }
+    }
+
+    /// What is due, the most urgent first.
+    async fn due(&self) -> Result<Vec<Job>, sqlx::Error> {
+        let pool = self.cashier.database.pool();
+        let now = self.cashier.clock.now();
+        let expired = due::expired(pool, now, BATCH).await?;
+        let mut jobs: Vec<_> = expired.into_iter().map(Job::Expire).collect();
+        if self.cashier.is_paused() {
+            return Ok(jobs);
+        }
+        let refunds = due::refunds(pool, now, BATCH).await?;
+        jobs.extend(refunds.into_iter().map(|(payment, refund)| Job::Refund(payment, refund)));
+        let open = due::in_progress(pool, now, BATCH).await?;
+        jobs.extend(open.into_iter().map(Job::Reconcile));
+        jobs.extend(events::due(pool, now, BATCH).await?.into_iter().map(Job::Event));
+        jobs.extend(due::done(pool, now, BATCH).await?.into_iter().map(Job::Look));
+        Ok(jobs)
+    }
+}
+
+async fn carry_out(cashier: Cashier, job: Job) {
+    let outcome = match &job {
+        Job::Expire(payment) => match read(payment) {
+            Ok(payment) => cashier.expire(payment).await,
+            Err(error) => Err(error.into()),
+        },
+        Job::Reconcile(payment) => match read(payment) {
+            Ok(payment) => cashier.reconcile(payment).await,
+            Err(error) => Err(error.into()),
+        },
+        Job::Look(payment) => match read(payment) {
+            Ok(payment) => cashier.look_into(payment).await.map(drop),
+            Err(error) => Err(error.into()),
+        },
+        Job::Refund(payment, refund) => match (read(payment), read(refund)) {
+            (Ok(payment), Ok(refund)) => cashier.refund(payment, refund).await,
+            (Err(error), _) | (_, Err(error)) => Err(error.into()),
+        },
+        Job::Event(event) => follow(&cashier, event).await,
+    };
+    match outcome {
+        Ok(()) => {}
+        // Somebody else is at it, or was.
+        Err(Failure::Leased | Failure::Raced) => tracing::debug!(?job, "left to others"),
+        Err(error) => tracing::warn!(%error, ?job, "not done; once more soon"),
+    }
+}
+
+/// Looks into what the payment gateway announced.
+async fn follow(cashier: &Cashier, event: &EventRow) -> Result<(), Failure> {
+    let pool = cashier.database.pool();
+    let Some(payment_id) = find(cashier, &event.body).await? else {
+        tracing::info!(event = event.event_id, "it is about no payment of ours");
+        return Ok(events::done(pool, &event.event_id, cashier.clock.now()).await?);
+    };
+    cashier.crash.pass("payment.webhook.before_query");
+    match cashier.look_into(payment_id).await {
+        Ok(true) => Ok(events::done(pool, &event.event_id, cashier.clock.now()).await?),
+        Ok(false) | Err(Failure::Leased | Failure::Raced) => {
+            let attempt = usize::try_from(event.attempts).unwrap_or(usize::MAX);
+            let until = after(cashier.clock.now(), delay(&cashier.timing.reconcile, attempt));
+            Ok(events::put_off(pool, &event.event_id, until).await?)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The payment that an announcement is about.
+async fn find(cashier: &Cashier, body: &str) -> Result<Option<Uuid>, Failure> {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let data = body.get("data").unwrap_or(&body);
+    let member = |name| data.get(name).or_else(|| body.get(name)).and_then(Value::as_str);
+    let order = member("orderId").map(|id| By::Order(id.to_owned()));
+    let key = member("paymentKey").map(|key| By::PaymentKey(key.to_owned()));
+    for by in [order, key].into_iter().flatten() {
+        // What cannot be stored cannot have been.
+        let is_text = match &by {
+            By::Order(text) | By::PaymentKey(text) => !text.contains('\0'),
+            By::Id(_) => true,
+        };
+        if !is_text {
+            continue;
+        }
+        if let Some(found) = store::find_any(cashier.database.pool(), by).await? {
+            return Ok(Some(found.payment.id()?));
+        }
+    }
+    Ok(None)
+}
