@@ -117,12 +117,10 @@ pub async fn strike(
         .await
         .map_err(|error| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).caused_by(error))?;
     let told = parts.headers.get(HEADER).filter(|_| faults.takes_header);
+    let known = || parts.extensions.get().cloned();
     let kind = match told.and_then(|value| value.to_str().ok()) {
         Some(text) => Some(Kind::parse(text)?),
-        None => {
-            let known = parts.extensions.get().cloned();
-            faults.take(operation, &known.unwrap_or_else(|| subject(&parameters, &body)))
-        }
+        None => faults.take(operation, &known().unwrap_or_else(|| subject(&parameters, &body))),
     };
     let request = || {
         let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use service::code::Code;
+use utoipa::ToSchema;
 
 /// The members that are read here; the others are kept as they were told.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,7 +37,9 @@ pub struct PgPayment {
 }
 
 /// State of a payment at the payment gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PgStatus {
     /// The client has to authenticate.
@@ -96,6 +100,32 @@ pub struct PgFailure {
     pub message: String,
 }
 
+impl Code for PgStatus {
+    const ALL: &'static [Self] = &[
+        Self::Ready,
+        Self::InProgress,
+        Self::WaitingForDeposit,
+        Self::Done,
+        Self::Canceled,
+        Self::PartialCanceled,
+        Self::Aborted,
+        Self::Expired,
+    ];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Ready => "READY",
+            Self::InProgress => "IN_PROGRESS",
+            Self::WaitingForDeposit => "WAITING_FOR_DEPOSIT",
+            Self::Done => "DONE",
+            Self::Canceled => "CANCELED",
+            Self::PartialCanceled => "PARTIAL_CANCELED",
+            Self::Aborted => "ABORTED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+}
+
 impl PgPayment {
     /// How much was returned so far.
     pub fn returned(&self) -> i64 {
@@ -113,4 +143,16 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use service::testing::check_codes;
+
+    use super::*;
+
+    #[test]
+    fn stored_codes_are_those_of_the_api() {
+        check_codes::<PgStatus>();
+    }
 }

@@ -47,7 +47,7 @@ async fn app() -> (Router, Database, TempDir) {
         .route(
             "/foreign",
             on_get(|| async {
-                let words = axum::Json(serde_json::json!({ "code": "FOREIGN" }));
+                let words = Json(serde_json::json!({ "code": "FOREIGN" }));
                 (StatusCode::IM_A_TEAPOT, Extension(InOtherWords), words)
             }),
         )

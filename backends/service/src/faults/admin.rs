@@ -41,7 +41,10 @@ impl Faults {
     path = "/admin/faults",
     operation_id = "listFaults",
     tag = "faults",
-    responses((status = 200, description = "Those that are armed", body = [Written]))
+    responses(
+        (status = 200, description = "Those that are armed", body = [Written]),
+        (status = 503, description = "TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
 )]
 async fn list(State(admin): State<Admin>) -> axum::Json<Vec<Written>> {
     axum::Json(admin.faults.all().iter().map(Fault::write).collect())
@@ -75,7 +78,10 @@ async fn arm(
     path = "/admin/faults",
     operation_id = "disarmFaults",
     tag = "faults",
-    responses((status = 204, description = "None is armed any more"))
+    responses(
+        (status = 204, description = "None is armed any more"),
+        (status = 503, description = "TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
 )]
 async fn disarm(State(admin): State<Admin>) -> StatusCode {
     admin.faults.disarm();
