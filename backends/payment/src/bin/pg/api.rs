@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use service::faults::{Faults, FaultsApi, strike};
 use service::problem::ProblemDocument;
 use utoipa::OpenApi;
@@ -57,41 +57,39 @@ pub(crate) fn document() -> Document {
 
 /// Every route; those of the merchant need its secret key.
 pub(crate) fn routes(desk: &Desk, faults: &Faults, jobs: &Jobs) -> Router {
-    let merchant = moving(desk, faults, jobs)
-        .merge(telling(desk, faults))
-        .route_layer(from_fn_with_state(desk.secret.clone(), auth::check));
-    merchant
+    let confirm = moving(post(confirm::confirm), CONFIRM, desk, faults, jobs);
+    let cancel = moving(post(cancel::cancel), CANCEL, desk, faults, jobs);
+    Router::new()
+        .route("/pg/v1/payments/confirm", confirm)
+        .route("/pg/v1/payments/{paymentKey}/cancel", cancel)
+        .route("/pg/v1/payments/{paymentKey}", telling(get(query::by_key), desk, faults))
+        .route("/pg/v1/payments/orders/{orderId}", telling(get(query::by_order), desk, faults))
+        .with_state(desk.clone())
         .merge(checkout::routes(desk.clone()))
         .merge(admin::routes(desk.clone()))
         .merge(Router::new().nest("/pg", faults.routes(OPERATIONS)))
 }
 
-/// What moves money. The last layer comes first: a call is worked on to its end, it is noted and its
-/// key marked, and only then something goes wrong or takes its time.
-fn moving(desk: &Desk, faults: &Faults, jobs: &Jobs) -> Router {
-    let received = |routes: Router<Desk>, operation| {
-        let reception = Reception { desk: desk.clone(), operation };
-        routes
-            .route_layer(from_fn_with_state(faults.on(operation), strike))
-            .route_layer(from_fn_with_state(reception, receive))
-            .route_layer(from_fn_with_state(jobs.clone(), jobs::finish))
-    };
-    let confirm = Router::new().route("/pg/v1/payments/confirm", post(confirm::confirm));
-    let cancel = Router::new().route("/pg/v1/payments/{paymentKey}/cancel", post(cancel::cancel));
-    received(confirm, CONFIRM).merge(received(cancel, CANCEL)).with_state(desk.clone())
+/// What moves money. The last layer comes first: the merchant is asked for its key, a call is worked
+/// on to its end, it is noted and its idempotency key marked, and only then something goes wrong or
+/// takes its time.
+fn moving(
+    call: MethodRouter<Desk>,
+    operation: &'static str,
+    desk: &Desk,
+    faults: &Faults,
+    jobs: &Jobs,
+) -> MethodRouter<Desk> {
+    let reception = Reception { desk: desk.clone(), operation };
+    call.route_layer(from_fn_with_state(faults.on(operation), strike))
+        .route_layer(from_fn_with_state(reception, receive))
+        .route_layer(from_fn_with_state(jobs.clone(), jobs::finish))
+        .route_layer(from_fn_with_state(desk.secret.clone(), auth::check))
 }
 
 /// What tells of payments.
-fn telling(desk: &Desk, faults: &Faults) -> Router {
-    let struck = || from_fn_with_state(faults.on(QUERY), strike);
-    Router::new()
-        .route("/pg/v1/payments/{paymentKey}", get(query::by_key))
-        .route_layer(struck())
+fn telling(call: MethodRouter<Desk>, desk: &Desk, faults: &Faults) -> MethodRouter<Desk> {
+    call.route_layer(from_fn_with_state(faults.on(QUERY), strike))
         .route_layer(from_fn_with_state(desk.clone(), find_subject))
-        .merge(
-            Router::new()
-                .route("/pg/v1/payments/orders/{orderId}", get(query::by_order))
-                .route_layer(struck()),
-        )
-        .with_state(desk.clone())
+        .route_layer(from_fn_with_state(desk.secret.clone(), auth::check))
 }

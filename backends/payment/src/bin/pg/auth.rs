@@ -1,6 +1,6 @@
 //! Who asks: the merchant, by its secret key.
 
-use axum::extract::{Request, State};
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use crate::error::PgError;
+use crate::error::{Failure, PgError, named};
 
 /// Adds the key to the `OpenAPI` document, as the scheme `secretKey`.
 #[derive(Debug)]
@@ -27,20 +27,25 @@ impl Modify for SecretKeyScheme {
 /// Lets only the merchant through.
 pub(crate) async fn check(
     State(secret): State<SecretKey>,
+    parameters: RawPathParams,
     request: Request,
     next: Next,
-) -> Result<Response, PgError> {
+) -> Result<Response, Failure> {
+    for (_, value) in &parameters {
+        named(value.to_owned())?;
+    }
     let shown = request.headers().get(AUTHORIZATION);
     let shown = shown.map(|shown| shown.to_str().unwrap_or_default());
     let Some(shown) = shown else {
-        return Err(PgError::new("UNAUTHORIZED_KEY", "send the secret key as Basic authorization"));
+        let message = "send the secret key as Basic authorization";
+        return Err(PgError::new("UNAUTHORIZED_KEY", message).into());
     };
     let Some(key) = user(shown) else {
         let message = "send Basic and the base64 of the secret key with a colon behind it";
-        return Err(PgError::new("INCORRECT_BASIC_AUTH_FORMAT", message));
+        return Err(PgError::new("INCORRECT_BASIC_AUTH_FORMAT", message).into());
     };
     if !SecretKey::parse(&key).is_some_and(|key| key.is(&secret)) {
-        return Err(PgError::new("UNAUTHORIZED_KEY", "there is no such secret key"));
+        return Err(PgError::new("UNAUTHORIZED_KEY", "there is no such secret key").into());
     }
     Ok(next.run(request).await)
 }

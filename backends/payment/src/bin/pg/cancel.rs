@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::checkout::find_locked;
 use crate::desk::{Desk, Operation, test_code};
 use crate::detail::Detail;
-use crate::error::{Failure, PgError};
+use crate::error::{Failure, PgError, named};
 use crate::errors::Errors;
 use crate::keys::Answer;
 use crate::reception::Kept;
@@ -90,6 +90,7 @@ pub(crate) async fn cancel_from_console(
     Path(payment_key): Path<String>,
     Json(body): Json<CancelWish>,
 ) -> Result<Answer, Failure> {
+    let payment_key = named(payment_key)?;
     let wish = body.read()?;
     give_back(&desk, &Kept(None), &payment_key, wish, None).await
 }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::desk::Desk;
-use crate::error::{Failure, PgError};
+use crate::error::{Failure, PgError, named};
 use crate::errors::Errors;
 use crate::store::{self, Row};
 
@@ -124,6 +124,7 @@ pub(crate) async fn authenticate(
     State(desk): State<Desk>,
     Path(payment_key): Path<String>,
 ) -> Result<axum::Json<Opened>, Failure> {
+    let payment_key = named(payment_key)?;
     let mut transaction = desk.database.write().await?;
     let now = desk.clock.now();
     let row = find_locked(&mut transaction, &payment_key).await?;
@@ -147,9 +148,7 @@ pub(crate) async fn find_locked(
     connection: &mut sqlx::AnyConnection,
     payment_key: &str,
 ) -> Result<Row, Failure> {
-    let is_text = !payment_key.contains('\0');
-    let found = if is_text { store::lock(connection, payment_key).await? } else { None };
-    Ok(found.ok_or_else(PgError::not_found)?)
+    Ok(store::lock(connection, payment_key).await?.ok_or_else(PgError::not_found)?)
 }
 
 pub(crate) fn session_over() -> PgError {

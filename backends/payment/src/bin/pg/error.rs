@@ -57,6 +57,18 @@ impl PgError {
     }
 }
 
+/// What a path names; nothing is served where it names nothing, though the router takes `//` for it.
+pub(crate) fn named(text: String) -> Result<String, Failure> {
+    if text.is_empty() {
+        return Err(Problem::not_found("NOT_FOUND", "nothing is served under this path").into());
+    }
+    // What no store can hold is nothing it could know.
+    if text.contains('\0') {
+        return Err(PgError::not_found().into());
+    }
+    Ok(text)
+}
+
 impl IntoResponse for PgError {
     fn into_response(self) -> Response {
         (self.status, Extension(InOtherWords), Json(self.told)).into_response()

@@ -15,6 +15,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("401", "In the payment gateway's words"),
     ("403", "In the payment gateway's words"),
     ("404", "In the payment gateway's words"),
+    ("405", "METHOD_NOT_ALLOWED: `confirm` is no key"),
     ("409", "In the payment gateway's words"),
     ("413", "REQUEST_TOO_LARGE"),
     ("415", "UNSUPPORTED_MEDIA_TYPE"),

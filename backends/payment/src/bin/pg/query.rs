@@ -57,9 +57,6 @@ async fn find(
     if let Some(error) = test_code(headers) {
         return Err(error.into());
     }
-    if id.contains('\0') {
-        return Err(PgError::not_found().into());
-    }
     // In one transaction, so that a payment and its refunds agree.
     let mut transaction = desk.database.pool().begin().await?;
     let row = if is_order {
