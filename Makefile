@@ -17,7 +17,7 @@ demo:   ## the same, but walk once through the platform and stop: sign up, log i
 
 test:   ## start what the tests talk to, check and test everything, count what passed, failed and was skipped
 	@.ci/need cargo cc cmake curl redis-server
-	@.ci/with-postgres .ci/test
+	@.ci/with-postgres .ci/with-kafka .ci/test
 
 check:  ## formatting and lints, as the pre-commit hook does
 	cargo fmt --all --check

@@ -83,6 +83,14 @@ impl Catalogue {
         let at = self.lodgings.binary_search_by_key(&place_id, |lodging| lodging.place_id).ok()?;
         self.lodgings.get(at)
     }
+
+    /// The room with this id, and its lodging. Ids of rooms ascend from lodging to lodging.
+    pub(crate) fn room(&self, room_id: i64) -> Option<(&Lodging, &Room)> {
+        let is_before = |lodging: &Lodging| lodging.rooms.last().is_none_or(|it| it.id < room_id);
+        let lodging = self.lodgings.get(self.lodgings.partition_point(is_before))?;
+        let room = lodging.rooms.iter().find(|room| room.id == room_id)?;
+        Some((lodging, room))
+    }
 }
 
 fn room(row: &AnyRow) -> Result<Room, sqlx::Error> {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 /// State of a reservation at the CMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = ReservationStatus)]
 pub enum Status {
     /// The nights are held until a deadline.
     Held,

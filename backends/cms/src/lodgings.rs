@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use service::app::Shared;
 use service::cursor::Cursor;
 use service::envelope::{Many, One, Page};
+use service::faults::{Faults, strike};
 use service::problem::{Problem, ProblemDocument};
 use service::query::{self, Query};
 use utoipa::OpenApi;
 
 use crate::availability;
+use crate::calls::{CallMade, Calls};
 use crate::catalogue::{Catalogue, Room};
 use crate::key::ApiKeyScheme;
 use crate::parameters;
@@ -28,24 +31,44 @@ use crate::view::{LodgingDetail, LodgingItem};
 pub(crate) struct Cms {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) shared: Shared,
+    pub(crate) calls: Calls,
+}
+
+impl Cms {
+    fn note(&self, operation: &'static str) {
+        let at = self.shared.clock.stamp();
+        self.calls.add(CallMade { operation, external_id: None, ok: true, at });
+    }
 }
 
 /// The `OpenAPI` document.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(title = "CMS", description = "Stand-in for a channel management system: lodgings, rooms, availability."),
-    paths(list, show),
+    paths(
+        list,
+        show,
+        crate::reservations::reserve,
+        crate::reservations::look_up,
+        crate::reservations::approve,
+        crate::reservations::cancel,
+        crate::reservations::complete,
+    ),
     modifiers(&ApiKeyScheme),
     security(("apiKey" = [])),
-    tags((name = "lodgings", description = "What can be booked"))
+    tags(
+        (name = "lodgings", description = "What can be booked"),
+        (name = "reservations", description = "What other systems hold or have booked"),
+    )
 )]
 pub(crate) struct Api;
 
 /// The endpoints of this file.
-pub(crate) fn routes(cms: Cms) -> Router {
+pub(crate) fn routes(cms: Cms, faults: &Faults) -> Router {
+    let strikes = |operation| from_fn_with_state(faults.on(operation), strike);
     Router::new()
-        .route("/v1/lodgings", get(list))
-        .route("/v1/lodgings/{placeId}", get(show))
+        .route("/v1/lodgings", get(list).layer(strikes("list")))
+        .route("/v1/lodgings/{placeId}", get(show).layer(strikes("single")))
         .with_state(cms)
 }
 
@@ -90,6 +113,7 @@ async fn list(State(cms): State<Cms>, mut query: Query) -> Result<Many<LodgingIt
     let pool = cms.shared.database.pool();
     let found = search(&cms.catalogue, pool, &filter, after.as_ref(), size).await?;
     let next = found.next.map(|cursor| cursor.encode(&fingerprint)).transpose()?;
+    cms.note("list");
     let items = found.page.into_iter().map(|(lodging, offer)| LodgingItem::new(lodging, offer));
     Ok(Many::new(&cms.shared.clock, items.collect(), Page::new(size, next, Some(found.total))))
 }
@@ -134,6 +158,7 @@ async fn show(
     let rooms: Vec<&Room> = rooms.collect();
     let ids: Vec<i64> = rooms.iter().map(|room| room.id).collect();
     let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &ids).await?;
+    cms.note("single");
     let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &rooms, stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))
 }

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Price,
     RoomClosed,
     LodgingClosed,
+    Batch,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
             Self::Price => 4,
             Self::RoomClosed => 5,
             Self::LodgingClosed => 6,
+            Self::Batch => 7,
         }
     }
 }

@@ -3,8 +3,15 @@
 use service::database::SchemaStep;
 
 /// Every step, oldest first.
-pub(crate) const STEPS: &[SchemaStep] = &[SchemaStep {
-    version: 1,
-    name: "lodgings, rooms and the nights that are not open",
-    sql: include_str!("../migrations/0001_lodgings.sql"),
-}];
+pub(crate) const STEPS: &[SchemaStep] = &[
+    SchemaStep {
+        version: 1,
+        name: "lodgings, rooms and the nights that are not open",
+        sql: include_str!("../migrations/0001_lodgings.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        name: "holds and bookings",
+        sql: include_str!("../migrations/0002_reservations.sql"),
+    },
+];

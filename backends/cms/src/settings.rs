@@ -1,6 +1,23 @@
-//! What the CMS is configured with, beside what every service is.
+//! What the CMS is configured with.
+//!
+//! | variable                 | default                | what                                         |
+//! |--------------------------|------------------------|----------------------------------------------|
+//! | `CMS_API_KEY`            | none, it must be set   | what callers send as `X-Api-Key`             |
+//! | `CMS_SEED`, `CMS_LODGINGS` | `20250303`, `3000`   | the data set an empty store is filled with   |
+//! | `ADMIN_LISTEN`           | `127.0.0.1:9085`       | where operators and tests connect            |
+//! | `BATCH_EVERY`            | `60s`                  | how often rooms are opened and closed        |
+//! | `TIMING_HOLD`            | `15m`                  | how long nights are held                     |
+//!
+//! Beside these it reads what every service does, and `TEST_MODE` and `CRASH_AT`.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use service::crash::{Crash, test_mode};
 use service::settings::{Defaults, Invalid, Reader, Settings as ServiceSettings, Variables};
+
+use service::timing::Timing;
 
 use crate::area;
 use crate::data_set::Plan;
@@ -21,7 +38,15 @@ pub(crate) struct Settings {
     pub(crate) plan: Plan,
     /// `CMS_API_KEY`: what callers send as `X-Api-Key`.
     pub(crate) api_key: ApiKey,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) batch_every: Duration,
+    pub(crate) hold: Duration,
+    pub(crate) is_test: bool,
+    pub(crate) crash: Crash,
 }
+
+/// Where it can be told to die.
+const CRASH_POINTS: &[&str] = &["cms.call.before_answer"];
 
 impl Settings {
     /// Reads the environment; all faults at once.
@@ -36,8 +61,29 @@ impl Settings {
         });
         let plan = Plan { seed, lodgings, nights: HORIZON_NIGHTS };
         let api_key = read_key(&mut reader);
-        let settings = service.zip(api_key);
-        reader.finish(settings.map(|(service, api_key)| Self { service, plan, api_key }))
+        let local = SocketAddr::from(([127, 0, 0, 1], 9085));
+        let expected = "an address such as 127.0.0.1:9085";
+        let admin_listen = reader.value("ADMIN_LISTEN", local, expected, |text| text.parse().ok());
+        let every = Duration::from_mins(1);
+        let expected = "a duration such as 60s, 1s or more";
+        let batch_every = reader.value("BATCH_EVERY", every, expected, |text| {
+            let every: SignedDuration = text.parse().ok()?;
+            Duration::try_from(every).ok().filter(|every| every.as_secs() > 0)
+        });
+        let hold = Timing::read(&mut reader).hold;
+        let is_test = test_mode(&mut reader);
+        let crash = Crash::read(&mut reader, is_test, CRASH_POINTS);
+        let settings = service.zip(api_key).map(|(service, api_key)| Self {
+            service,
+            plan,
+            api_key,
+            admin_listen,
+            batch_every,
+            hold,
+            is_test,
+            crash,
+        });
+        reader.finish(settings)
     }
 }
 

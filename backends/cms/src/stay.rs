@@ -49,22 +49,26 @@ impl Stay {
     }
 
     fn check(self, query: &mut Query, today: Date) -> bool {
+        let Err((field, reason)) = self.check_dates(today) else { return true };
+        let rejected = if field == "checkIn" { self.check_in } else { self.check_out };
+        query.reject(field, reason, Some(rejected.to_string()));
+        false
+    }
+
+    /// Whether it can be stayed, else which date is wrong and how.
+    pub(crate) fn check_dates(self, today: Date) -> Result<(), (&'static str, String)> {
         let last = today.saturating_add(HORIZON_DAYS.days());
         if self.check_in < today || self.check_in > last {
-            let reason = format!("must be from {today} to {last}");
-            query.reject("checkIn", reason, Some(self.check_in.to_string()));
-            return false;
+            return Err(("checkIn", format!("must be from {today} to {last}")));
         }
         if self.check_out <= self.check_in {
-            query.reject("checkOut", "must be after checkIn", Some(self.check_out.to_string()));
-            return false;
+            return Err(("checkOut", "must be after checkIn".to_owned()));
         }
         if self.check_out > self.check_in.saturating_add(LONGEST_NIGHTS.days()) {
             let reason = format!("must be at most {LONGEST_NIGHTS} nights after checkIn");
-            query.reject("checkOut", reason, Some(self.check_out.to_string()));
-            return false;
+            return Err(("checkOut", reason));
         }
-        true
+        Ok(())
     }
 }
 

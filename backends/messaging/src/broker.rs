@@ -15,6 +15,7 @@ use service::timing::Timing;
 use crate::consumer::Cause;
 use crate::consumer::lanes::{Lanes, Work};
 use crate::health::Health;
+use crate::kafka::{self, Kafka, KafkaCommitter, Transactional};
 use crate::log::{Log, LogCommitter, Session};
 use crate::metrics::Metrics;
 
@@ -136,18 +137,21 @@ pub struct Broker(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Log(Log),
+    Kafka(Kafka),
 }
 
 /// What a relay publishes through.
 #[derive(Debug)]
 pub(crate) enum Producer {
     Log(Log),
+    Kafka(Transactional),
 }
 
 /// What a partition's task commits with.
 #[derive(Debug, Clone)]
 pub(crate) enum Committer {
     Log(LogCommitter),
+    Kafka(KafkaCommitter),
 }
 
 /// What a member of a group brings along.
@@ -176,14 +180,18 @@ impl Broker {
                 let log = Log::open(path, timing, clock.clone()).await;
                 Ok(Self(Kind::Log(log.map_err(|error| failed(error.into()))?)))
             }
-            BrokerUrl::Kafka { .. } => Err(failed("Kafka is not supported yet".into())),
+            BrokerUrl::Kafka { servers, prefix } => {
+                let kafka = Kafka::open(servers, prefix, timing).await;
+                Ok(Self(Kind::Kafka(kafka.map_err(|error| failed(error.into()))?)))
+            }
         }
     }
 
-    /// Publishes all records or none; they are there for good when it returns.
+    /// Publishes records, in their order; all are there for good when it returns.
     pub async fn publish(&self, records: Vec<Record>) -> Result<(), BrokerError> {
         match &self.0 {
             Kind::Log(log) => log.publish(records).await,
+            Kind::Kafka(kafka) => kafka.publish(records).await,
         }
     }
 
@@ -196,6 +204,7 @@ impl Broker {
     ) -> Result<Vec<Placed>, BrokerError> {
         match &self.0 {
             Kind::Log(log) => log.read(slot, from, limit).await,
+            Kind::Kafka(kafka) => kafka.read(slot, from, limit).await,
         }
     }
 
@@ -207,13 +216,16 @@ impl Broker {
                     tracing::warn!(%error, "the log is left in disorder; its leases run out");
                 }
             }
+            // Members leave as they end.
+            Kind::Kafka(_) => {}
         }
     }
 
     /// `name` is the same whenever this instance of the service starts.
-    pub(crate) fn producer(&self, _name: &str) -> Producer {
+    pub(crate) fn producer(&self, name: &str) -> Producer {
         match &self.0 {
             Kind::Log(log) => Producer::Log(log.clone()),
+            Kind::Kafka(kafka) => Producer::Kafka(Transactional::new(kafka, name)),
         }
     }
 
@@ -221,15 +233,25 @@ impl Broker {
     pub(crate) async fn work(&self, joining: Joining, work: Work, stop: impl Future<Output = ()>) {
         match &self.0 {
             Kind::Log(log) => Session::new(log, joining, Lanes::new(work)).run(stop).await,
+            Kind::Kafka(kafka) => kafka::run(kafka, joining, work, stop).await,
         }
     }
 }
 
 impl Producer {
+    /// Gets ready for a batch, which may take time.
+    pub(crate) async fn prepare(&mut self) -> Result<(), BrokerError> {
+        match self {
+            Self::Log(_) => Ok(()),
+            Self::Kafka(kafka) => kafka.prepare().await,
+        }
+    }
+
     /// Publishes all records or none; they are there for good when it returns.
     pub(crate) async fn publish(&mut self, records: Vec<Record>) -> Result<(), BrokerError> {
         match self {
             Self::Log(log) => log.publish(records).await,
+            Self::Kafka(kafka) => kafka.publish(records).await,
         }
     }
 }
@@ -239,6 +261,7 @@ impl Committer {
     pub(crate) async fn commit(&self, offset: i64) -> Result<(), BrokerError> {
         match self {
             Self::Log(log) => log.commit(offset).await,
+            Self::Kafka(kafka) => kafka.commit(offset).await,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod dead_letter;
 pub mod envelope;
 pub mod health;
 pub mod inbox;
+mod kafka;
 mod log;
 pub mod metrics;
 pub mod outbox;

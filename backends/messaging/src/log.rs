@@ -250,3 +250,6 @@ async fn purge(jobs: mpsc::WeakSender<Asked>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

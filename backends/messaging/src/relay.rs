@@ -155,6 +155,8 @@ impl Relay {
         if !store::is_anything_pending(self.database.pool()).await? {
             return Ok(Round::Idle);
         }
+        // Not while the lease runs.
+        producer.prepare().await?;
         let batch = self.take().await?;
         if batch.is_empty() {
             return Ok(Round::Idle);
@@ -290,3 +292,6 @@ fn record(message: &Pending) -> Record {
 fn age(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since).max(SignedDuration::ZERO)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone, offset};
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// Korea has had this offset, and no daylight saving, since 1988.
 const KOREA: Offset = offset(9);
@@ -25,6 +26,22 @@ impl Clock {
         Self(Arc::new(move || at))
     }
 
+    /// A clock that tells what it is told.
+    pub fn telling(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The machine's clock, and what sets it wrong: for tests of what happens then.
+    pub fn shiftable() -> (Self, Shift) {
+        let shift = Shift::default();
+        let milliseconds = Arc::clone(&shift.0);
+        let clock = Self::telling(move || {
+            let by = SignedDuration::from_millis(milliseconds.load(Ordering::Relaxed));
+            Timestamp::now().saturating_add(by).unwrap_or(Timestamp::MAX)
+        });
+        (clock, shift)
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         (self.0)()
@@ -38,6 +55,18 @@ impl Clock {
     /// The present instant as it appears in answers: RFC 3339 with `+09:00`.
     pub fn stamp(&self) -> String {
         stamp(self.now())
+    }
+}
+
+/// By how much a clock is wrong, in milliseconds; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Shift(Arc<AtomicI64>);
+
+impl Shift {
+    /// Sets the clock ahead, or back.
+    pub fn set(&self, by: SignedDuration) {
+        let milliseconds = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.0.store(milliseconds, Ordering::Relaxed);
     }
 }
 
@@ -66,6 +95,14 @@ mod tests {
         let midnight = Clock::fixed("2025-05-01T15:00:00Z".parse().unwrap());
         assert_eq!(late.today().to_string(), "2025-05-01");
         assert_eq!(midnight.today().to_string(), "2025-05-02");
+    }
+
+    #[test]
+    fn a_clock_can_be_set_wrong() {
+        let (clock, shift) = Clock::shiftable();
+        shift.set(SignedDuration::from_hours(2));
+        let ahead = clock.now().duration_since(Timestamp::now());
+        assert!((7190..=7200).contains(&ahead.as_secs()), "{ahead}");
     }
 
     #[test]

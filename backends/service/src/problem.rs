@@ -135,6 +135,13 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
+    /// Adds what is wrong with a field.
+    #[must_use]
+    pub fn about(mut self, error: FieldError) -> Self {
+        self.errors.push(error);
+        self
+    }
+
     /// Adds what led to the problem, for the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {

@@ -4,7 +4,7 @@
 //! long a client may take to send a request's head.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::{self, Write};
 use std::iter;
 use std::net::SocketAddr;
@@ -103,6 +103,9 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 pub async fn serve(listener: TcpListener, app: App, drain: Duration) -> Result<(), StartError> {
     let mut signals = StopSignals::new()
         .map_err(|error| StartError::Other("cannot wait for signals", error.into()))?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving");
+    }
     let end = serve_until(listener, app, drain, async || signals.next().await).await;
     match end {
         End::Drained => tracing::info!("stopped"),
@@ -110,6 +113,17 @@ pub async fn serve(listener: TcpListener, app: App, drain: Duration) -> Result<(
         End::ToldTwice => tracing::warn!("stopped at once by a second signal"),
     }
     Ok(())
+}
+
+/// Serves a second listener until it is dropped: that of a service's own operators. Its address is
+/// told at once, before the service's own is.
+pub fn serve_beside(listener: TcpListener, app: App) -> impl Future<Output = ()> + Send {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "admin");
+    }
+    async {
+        let _end = serve_until(listener, app, Duration::ZERO, async || pending().await).await;
+    }
 }
 
 /// How serving ended.
@@ -131,9 +145,6 @@ async fn serve_until(
 ) -> End {
     let (draining, _) = watch::channel(());
     let mut connections = JoinSet::new();
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "serving");
-    }
     {
         let mut stop = pin!(told_to_stop());
         loop {

@@ -240,7 +240,11 @@ pub(crate) fn login_body(email: &str, password: &str) -> Value {
 impl Service {
     fn start(name: &str, listen: &str, environment: Vec<(String, String)>) -> Self {
         let mut command = Command::new(folder().join(name));
-        command.env_clear().env("LISTEN", listen).envs(environment.iter().cloned());
+        command
+            .env_clear()
+            .env("LISTEN", listen)
+            .env("ADMIN_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().cloned());
         let mut program = Program::start(command);
         let address = program.tells(&format!("{name} to serve"), |log| {
             let line = log.lines().find(|line| line.contains("\"message\":\"serving\""))?;

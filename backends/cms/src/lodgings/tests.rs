@@ -28,8 +28,8 @@ impl Client {
         data_set::fill_once(database, PLAN, &clock).await.unwrap();
         let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-        let cms = Cms { catalogue, shared: shared.clone() };
-        let routes = key::guard(routes(cms), ApiKey::parse(KEY).unwrap());
+        let cms = Cms { catalogue, shared: shared.clone(), calls: Calls::default() };
+        let routes = key::guard(routes(cms, &Faults::default()), ApiKey::parse(KEY).unwrap());
         let app = App::new(routes, &Api::openapi(), shared);
         Self(app.unwrap().into_router())
     }

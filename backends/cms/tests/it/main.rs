@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod contract;
+mod reservations;
 
 use std::fs;
 use std::net::TcpListener;
@@ -35,6 +36,11 @@ impl Cms {
 
     fn get(&self, target: &str) -> Answer {
         self.0.request("GET", target, &[("X-Api-Key", KEY.to_owned())], "").unwrap()
+    }
+
+    fn post(&self, target: &str, body: &Value) -> Answer {
+        let key = [("X-Api-Key", KEY.to_owned())];
+        self.0.request("POST", target, &key, &body.to_string()).unwrap()
     }
 
     fn payload(&self, target: &str) -> Value {

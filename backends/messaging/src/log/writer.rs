@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use service::clock::Clock;
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -34,6 +33,9 @@ pub(super) enum Job {
     Purge,
     /// Nothing: it is answered when everything before it is done.
     Flush,
+    /// The disk is full from this page on.
+    #[cfg(test)]
+    LimitPages(u32),
 }
 
 #[derive(Debug, Clone)]
@@ -119,14 +121,28 @@ async fn transact(
     jobs: Vec<Job>,
     clock: &Clock,
 ) -> Result<Vec<Answer>, Arc<sqlx::Error>> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let outcome = work_through(connection, jobs, clock).await;
+    if outcome.is_err() {
+        // It fails where SQLite has rolled back by itself, as it does when the disk is full.
+        drop(sqlx::query("ROLLBACK").execute(connection).await);
+    }
+    outcome.map_err(Arc::new)
+}
+
+/// Not by way of [`sqlx::Transaction`], which cannot go on after `SQLite` has rolled back by itself.
+async fn work_through(
+    connection: &mut SqliteConnection,
+    jobs: Vec<Job>,
+    clock: &Clock,
+) -> Result<Vec<Answer>, sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     // After the lock is there: waiting for it takes time.
     let now_ms = clock.now().as_millisecond();
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
-        answers.push(work(&mut transaction, job, now_ms).await?);
+        answers.push(work(&mut *connection, job, now_ms).await?);
     }
-    transaction.commit().await?;
+    sqlx::query("COMMIT").execute(connection).await?;
     Ok(answers)
 }
 
@@ -146,6 +162,11 @@ async fn work(
         }
         Job::Purge => purge(connection, now_ms).await.map(|()| Ok(Outcome::Done)),
         Job::Flush => Ok(Ok(Outcome::Done)),
+        #[cfg(test)]
+        Job::LimitPages(count) => {
+            let statement = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {count}"));
+            sqlx::query(statement).execute(connection).await.map(|_| Ok(Outcome::Done))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,10 +59,28 @@ pub(crate) struct Listener {
     pub(crate) deed: Deed,
     /// Messages with these keys are never done.
     pub(crate) stuck: Arc<Mutex<Vec<String>>>,
+    /// How many messages are stuck.
+    pub(crate) working: Arc<AtomicUsize>,
 }
 
 /// Messages as they came: correlation id and title.
 pub(crate) type Seen = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Counts a message as stuck until it is dropped.
+struct Working(Arc<AtomicUsize>);
+
+impl Working {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 impl Handler for Listener {
     const GROUP: &'static str = "notification";
@@ -72,6 +91,7 @@ impl Handler for Listener {
         let key = record.envelope.correlation_id.clone();
         self.seen.lock().unwrap().push((key.clone(), event.title));
         if self.stuck.lock().unwrap().contains(&key) {
+            let _working = Working::new(&self.working);
             std::future::pending::<()>().await;
         }
         (self.deed)(record)
@@ -94,6 +114,7 @@ impl Listener {
             handed_over: Seen::default(),
             deed: Arc::new(deed),
             stuck: Arc::default(),
+            working: Arc::default(),
         }
     }
 

@@ -4,11 +4,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 use messaging::broker::BrokerUrl;
 
-use crate::harness::{Listener, Stage, append, eventually, timing};
+use crate::harness::{Listener, Stage, append, eventually, record, timing};
 
 struct Locked(SqliteConnection);
 
@@ -27,13 +28,37 @@ impl Locked {
     }
 }
 
+fn stage() -> Stage {
+    let folder = TempDir::new().unwrap();
+    let url = BrokerUrl::Log(folder.path().join("broker.db"));
+    Stage { url, timing: Arc::new(timing()), folder }
+}
+
+/// L4: a member that cannot renew drops what it works on by itself; the record in flight comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn l4_a_member_that_cannot_renew_stops_by_itself() {
+    let stage = stage();
+    let process = stage.process("1").await;
+    let listener = Listener::content();
+    listener.stuck.lock().unwrap().push("a".to_owned());
+    process.consume(&listener);
+    process.publish(vec![record("a", "x")]).await;
+    eventually("it is in flight", async || listener.count() == 1).await;
+    let locked = Locked::lock(&stage).await;
+    eventually("the member has stopped", async || listener.working.load(Ordering::SeqCst) == 0)
+        .await;
+    assert_eq!(listener.count(), 1);
+    listener.stuck.lock().unwrap().clear();
+    locked.release().await;
+    eventually("it comes again", async || listener.count() == 2).await;
+    process.end().await;
+}
+
 /// X-16, L5, L7, A-12: while the log is locked nothing is lost, the process is not ready, and all of
 /// it arrives afterwards; nothing is a dead letter.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_12_a_locked_log_is_an_outage_and_nothing_more() {
-    let folder = TempDir::new().unwrap();
-    let url = BrokerUrl::Log(folder.path().join("broker.db"));
-    let stage = Stage { url, timing: Arc::new(timing()), folder };
+    let stage = stage();
     let database = stage.database().await;
     let (sends, receives) = (stage.process("1").await, stage.process("2").await);
     sends.relay(&database);

@@ -1,17 +1,27 @@
 //! From the outbox into the log (7.4).
 
 use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use messaging::broker::BrokerUrl;
+use messaging::bus::Bus;
 use messaging::consumer::{Cause, Consumer, Handler, Received, Trouble};
 use messaging::inbox;
-use messaging::relay::RelayHandle;
+use messaging::relay::{CRASH_POINT, Relay, RelayHandle};
 use messaging::topic::Topic;
-use service::database::Database;
+use service::crash::Crash;
+use service::database::{Database, DatabaseUrl};
+use service::settings::Variables;
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::harness::{
-    Listener, Stage, TOPIC, append, eventually, id_of, on_each_broker, record, title_of,
+    Listener, STEPS, Stage, TOPIC, append, eventually, id_of, on_each_broker, record, timing,
+    title_of,
 };
 
 /// KF-01, KF-11, X-08: what was committed is published once the relay runs, in the order of its key.
@@ -71,6 +81,48 @@ async fn x_09_what_was_not_marked_is_sent_again_under_its_id() {
         process.end().await;
     })
     .await;
+}
+
+/// X-09, 9.7: a process that is killed between publishing and marking, for real.
+#[tokio::test(flavor = "multi_thread")]
+async fn relay_after_publish_is_repaired_by_the_next_process() {
+    let variables = Variables::of_process();
+    if let Some(folder) = variables.get("RELAY_TO_KILL") {
+        return be_killed(folder, &variables).await;
+    }
+    let folder = TempDir::new().unwrap();
+    let url = BrokerUrl::Log(folder.path().join("broker.db"));
+    let stage = Stage { url, timing: Arc::new(timing()), folder };
+    let database = stage.database().await;
+    let id = append(&database, "a", "one").await;
+    let killed = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "relaying::relay_after_publish_is_repaired_by_the_next_process"])
+        .env("RELAY_TO_KILL", stage.folder.path())
+        .env("CRASH_AT", CRASH_POINT)
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let process = stage.process("1").await;
+    let ids = async || {
+        let records = process.records(TOPIC.name(), TOPIC.partitions()).await;
+        records.iter().map(id_of).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, [id.to_string()]);
+    process.relay(&database).published(&[id]).await.unwrap();
+    assert_eq!(ids().await, [id.to_string(), id.to_string()]);
+    process.end().await;
+}
+
+async fn be_killed(folder: &str, variables: &Variables) {
+    let folder = Path::new(folder);
+    let file = DatabaseUrl::Sqlite(folder.join("service.db"));
+    let database = Database::open(&file, STEPS).await.unwrap();
+    let url = BrokerUrl::Log(folder.join("broker.db"));
+    let stage = Stage { url, timing: Arc::new(timing()), folder: TempDir::new().unwrap() };
+    let process = stage.process("1").await;
+    let crash = Crash::read(&mut variables.reader(), true, &[CRASH_POINT]);
+    let bus = Bus { crash, ..process.bus.clone() };
+    Relay::new(&bus, &database).run().await;
 }
 
 /// with two relays, first publications keep the order of their key, and nothing is left.

@@ -44,12 +44,12 @@ async fn members_share_and_take_over() {
         })
         .await;
         assert!(second.count() - before < 40 * rounds);
-        let handled: HashSet<_> = first.seen().into_iter().chain(second.seen()).collect();
-        for key in keys() {
-            for title in ["alone", "both", "again"] {
-                assert!(handled.contains(&(key.clone(), title.to_owned())), "{key} {title}");
-            }
-        }
+        // Some came twice while partitions moved.
+        eventually("every record is handled", async || {
+            let handled: HashSet<_> = first.seen().into_iter().chain(second.seen()).collect();
+            handled.len() == 3 * keys().len()
+        })
+        .await;
         one.end().await;
         two.end().await;
     })

@@ -165,7 +165,8 @@ async fn a_service_adds_to_what_ready_means() {
     let folder = TempDir::new().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
     let database = Database::open(&url, &[]).await.unwrap();
-    let shared = Shared { database, clock: Clock::system(), registry: Registry::new() };
+    let clock = Clock::fixed("2025-05-01T01:00:00Z".parse().unwrap());
+    let shared = Shared { database, clock, registry: Registry::new() };
     let is_out = Arc::new(AtomicBool::new(true));
     let check = Arc::clone(&is_out);
     let app = App::new(Router::new(), &OpenApi::default(), shared).unwrap().ready_when(move || {

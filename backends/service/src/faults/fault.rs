@@ -64,16 +64,18 @@ pub enum Kind {
 }
 
 /// A fault as it is sent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Written {
     /// The operation it strikes, such as `approve`.
+    #[schema(value_type = String, required = true)]
     operation: Option<String>,
     /// What a call must be about.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     only: Option<Subject>,
     /// One of `delay`, `delay_after`, `status`, `drop_before`, `drop_after`, `garbage`,
     /// `expire_hold`, `duplicate` and `pg_code`.
+    #[schema(value_type = String, required = true)]
     kind: Option<String>,
     /// A duration, a status with a code, or a code, as the kind needs it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -46,7 +46,7 @@ async fn check(
     // A closed channel is no signal.
     let told = async || {
         if stops.recv().await.is_none() {
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         }
     };
     let client = async {

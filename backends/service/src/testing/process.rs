@@ -43,11 +43,12 @@ struct Written {
 }
 
 impl Process {
-    /// Starts a binary with these variables and no others, on a free port unless they say where.
+    /// Starts a binary with these variables and no others, on free ports unless they say where.
     pub fn start(binary: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let mut child = Command::new(binary)
             .env_clear()
             .env("LISTEN", "127.0.0.1:0")
+            .env("ADMIN_LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -103,6 +104,16 @@ impl Process {
         self.log.wait(|written| written.address.clone())
     }
 
+    /// Where its admin listener is, once it serves.
+    pub fn admin_address(&self) -> Result<String> {
+        self.address()?;
+        let log = self.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let admin = lines.find(|line| line.get("message").is_some_and(|it| it == "admin"));
+        let address = admin.and_then(|line| Some(line.get("address")?.as_str()?.to_owned()));
+        address.ok_or_else(|| "it has no admin listener".into())
+    }
+
     /// Where it listens, as the base of a URL.
     pub fn base(&self) -> Result<String> {
         Ok(format!("http://{}", self.address()?))
@@ -121,6 +132,21 @@ impl Process {
         headers: &[(&str, String)],
         body: &str,
     ) -> Result<Answer> {
+        Self::exchange(&self.address()?, method, target, headers, body)
+    }
+
+    /// The same at its admin listener.
+    pub fn admin(&self, method: &str, target: &str, body: &str) -> Result<Answer> {
+        Self::exchange(&self.admin_address()?, method, target, &[], body)
+    }
+
+    fn exchange(
+        at: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<Answer> {
         let mut lines = vec![
             format!("{method} {target} HTTP/1.1"),
             "Host: test".to_owned(),
@@ -133,16 +159,13 @@ impl Process {
         }
         let text = format!("{}\r\n\r\n{body}", lines.join("\r\n"));
         let mut answer = String::new();
-        self.send(&text)?.read_to_string(&mut answer)?;
+        connect(at, &text)?.read_to_string(&mut answer)?;
         parse(&answer)
     }
 
     /// Opens a connection and sends the beginning of something.
     pub fn send(&self, text: &str) -> Result<TcpStream> {
-        let mut stream = TcpStream::connect(self.address()?)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.write_all(text.as_bytes())?;
-        Ok(stream)
+        connect(&self.address()?, text)
     }
 
     /// Sends a signal by its name, such as `TERM`.
@@ -219,6 +242,13 @@ impl Log {
             (written, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+fn connect(at: &str, text: &str) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(at)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(text.as_bytes())?;
+    Ok(stream)
 }
 
 /// Reads an answer whose end is that of the connection.

@@ -1,0 +1,207 @@
+//! The batch that opens and closes rooms at random, so that the CMS looks like one that lives.
+//!
+//! A tick draws from streams keyed by the seed and its number. It takes 0.5 % of the rooms and each of
+//! their next 30 nights: an open one is closed with p = 0.02, a closed one opened with p = 0.25. With
+//! p = 0.01 it closes all rooms of one lodging for one night. What is held or booked it never
+//! touches: both statements hold only for the state they were drawn for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use prometheus::{IntCounterVec, Opts, Registry};
+use serde::Serialize;
+use service::stored::{placeholders, rows};
+use sqlx::{AnyConnection, AssertSqlSafe};
+use tokio::time::interval;
+use utoipa::ToSchema;
+
+use crate::availability::{self, NightStatus};
+use crate::bookings::Bookings;
+use crate::catalogue::{Catalogue, Lodging};
+use crate::random::{Kind, Stream};
+use crate::stay::Stay;
+use service::problem::Problem;
+
+/// One in so many rooms is looked at.
+const ROOMS_PER_TICK: usize = 200;
+const NIGHTS: i32 = 30;
+
+/// The batch; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    bookings: Bookings,
+    counter: IntCounterVec,
+}
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// Its number.
+    pub(crate) tick: i64,
+    /// Room-nights that were looked at.
+    pub(crate) examined: u64,
+    /// Those that were closed.
+    pub(crate) closed: u64,
+    /// Those that were opened.
+    pub(crate) opened: u64,
+    /// Those that are held or booked.
+    pub(crate) skipped: u64,
+    /// Holds whose deadline passed.
+    pub(crate) expired: u64,
+}
+
+/// The room-nights that change.
+#[derive(Debug, Default)]
+struct Drawn {
+    report: Report,
+    close: BTreeMap<Date, Vec<i64>>,
+    open: BTreeMap<Date, Vec<i64>>,
+}
+
+impl Batch {
+    pub(crate) fn new(bookings: Bookings, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let opts = Opts::new("cms_batch_room_nights_total", "Room-nights the batch came by.");
+        let counter = IntCounterVec::new(opts, &["outcome"])?;
+        registry.register(Box::new(counter.clone()))?;
+        Ok(Self { bookings, counter })
+    }
+
+    /// Ticks until it is dropped.
+    pub(crate) async fn run(self, every: Duration) {
+        let mut ticks = interval(every);
+        // The first one comes at once; a start is no reason to change anything.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            if let Err(problem) = self.tick(None).await {
+                tracing::error!(?problem, "the batch did not run; once more at its next time");
+            }
+        }
+    }
+
+    /// Runs the next tick, or one by its number.
+    pub(crate) async fn tick(&self, number: Option<i64>) -> Result<Report, Problem> {
+        let expired = self.bookings.sweep().await?;
+        let tick = self.number(number).await?;
+        let catalogue = Arc::clone(&self.bookings.catalogue);
+        let today = self.bookings.shared.clock.today();
+        let drawn = self.draw(&catalogue, tick, today).await?;
+        let mut transaction = self.bookings.shared.database.write().await?;
+        let mut report = drawn.report;
+        for (night, rooms) in &drawn.open {
+            report.opened += open(&mut transaction, *night, rooms).await?;
+        }
+        for (night, rooms) in &drawn.close {
+            report.closed += close(&mut transaction, *night, rooms).await?;
+        }
+        transaction.commit().await?;
+        report.expired = u64::try_from(expired).unwrap_or(u64::MAX);
+        self.tell(report);
+        Ok(report)
+    }
+
+    fn tell(&self, report: Report) {
+        let Report { tick, examined, closed, opened, skipped, expired } = report;
+        for (outcome, count) in
+            [("examined", examined), ("closed", closed), ("opened", opened), ("skipped", skipped)]
+        {
+            self.counter.with_label_values(&[outcome]).inc_by(count);
+        }
+        tracing::info!(tick, examined, closed, opened, skipped, expired, "the batch ran");
+    }
+
+    /// The number of this tick; one that was not told is the next.
+    async fn number(&self, told: Option<i64>) -> Result<i64, sqlx::Error> {
+        if let Some(number) = told {
+            return Ok(number);
+        }
+        let next = "UPDATE batch SET tick = tick + 1 WHERE id = 1 RETURNING tick";
+        sqlx::query_scalar(next).fetch_one(self.bookings.shared.database.pool()).await
+    }
+
+    async fn draw(
+        &self,
+        catalogue: &Catalogue,
+        tick: i64,
+        today: Date,
+    ) -> Result<Drawn, sqlx::Error> {
+        let number = tick.unsigned_abs();
+        let mut stream = Stream::of(catalogue.seed, Kind::Batch, number);
+        let all: Vec<i64> =
+            catalogue.lodgings.iter().flat_map(|it| it.rooms.iter().map(|room| room.id)).collect();
+        let wanted = (all.len() / ROOMS_PER_TICK).max(1);
+        let mut chosen: Vec<i64> = (0..wanted).map(|_| stream.pick(&all)).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        let stay = Stay { check_in: today, check_out: today.saturating_add(NIGHTS.days()) };
+        let known =
+            availability::exceptions(self.bookings.shared.database.pool(), stay, &chosen).await?;
+        let mut drawn = Drawn { report: Report { tick, ..Report::default() }, ..Drawn::default() };
+        for room in chosen {
+            for night in stay.nights() {
+                drawn.report.examined += 1;
+                match known.get(&(room, night.to_string())).copied() {
+                    None | Some(NightStatus::Open) if stream.chance(2, 100) => {
+                        drawn.close.entry(night).or_default().push(room);
+                    }
+                    Some(NightStatus::Closed) if stream.chance(25, 100) => {
+                        drawn.open.entry(night).or_default().push(room);
+                    }
+                    Some(NightStatus::Held | NightStatus::Booked) => drawn.report.skipped += 1,
+                    None | Some(NightStatus::Open | NightStatus::Closed) => {}
+                }
+            }
+        }
+        if stream.chance(1, 100) {
+            let lodgings: Vec<&Lodging> = catalogue.lodgings.iter().collect();
+            let ahead = stream.between(0, i64::from(NIGHTS) - 1);
+            let night = today.saturating_add(ahead.days());
+            let rooms = stream.pick(&lodgings).rooms.iter().map(|room| room.id);
+            drawn.close.entry(night).or_default().extend(rooms);
+        }
+        Ok(drawn)
+    }
+}
+
+/// Closes rooms for a night, if they are open; how many.
+pub(crate) async fn close(
+    connection: &mut AnyConnection,
+    night: Date,
+    room_ids: &[i64],
+) -> Result<u64, sqlx::Error> {
+    let mut room_ids = room_ids.to_vec();
+    room_ids.sort_unstable();
+    room_ids.dedup();
+    // Only placeholders are composed.
+    let text = AssertSqlSafe(format!(
+        "INSERT INTO room_nights (night, room_id, status, version) VALUES {} \
+         ON CONFLICT (night, room_id) DO UPDATE SET status = 'CLOSED', \
+         version = room_nights.version + 1 WHERE room_nights.status = 'OPEN'",
+        rows(1, 4, room_ids.len())
+    ));
+    let mut insert = sqlx::query(text);
+    for room in room_ids {
+        insert = insert.bind(night.to_string()).bind(room).bind("CLOSED").bind(1_i64);
+    }
+    Ok(insert.execute(connection).await?.rows_affected())
+}
+
+/// Opens rooms for a night, if they are closed; how many.
+pub(crate) async fn open(
+    connection: &mut AnyConnection,
+    night: Date,
+    room_ids: &[i64],
+) -> Result<u64, sqlx::Error> {
+    let text = AssertSqlSafe(format!(
+        "UPDATE room_nights SET status = 'OPEN', version = version + 1 \
+         WHERE night = $1 AND status = 'CLOSED' AND room_id IN {}",
+        placeholders(2, room_ids.len())
+    ));
+    let update = sqlx::query(text).bind(night.to_string());
+    let update = room_ids.iter().fold(update, |update, room| update.bind(*room));
+    Ok(update.execute(connection).await?.rows_affected())
+}

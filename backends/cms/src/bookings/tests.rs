@@ -1,0 +1,271 @@
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use service::app::Registry;
+use service::clock::{Clock, Shift};
+use service::database::Database;
+use service::testing::on_each_database;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::data_set::{self, Plan};
+use crate::generator::DEFAULT_SEED;
+use crate::order::Person;
+use crate::{availability, schema};
+
+/// No room is closed at first.
+const PLAN: Plan = Plan { seed: DEFAULT_SEED, lodgings: 3, nights: 0 };
+const HOLD: Duration = Duration::from_mins(15);
+
+async fn bookings(database: &Database) -> (Bookings, Shift) {
+    let (clock, shift) = Clock::shiftable();
+    data_set::fill_once(database, PLAN, &clock).await.unwrap();
+    let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
+    let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
+    (Bookings { catalogue, shared, hold: HOLD }, shift)
+}
+
+/// Some nights from tomorrow on.
+fn stay(bookings: &Bookings, from: i32, nights: i32) -> Stay {
+    let check_in = bookings.shared.clock.today().saturating_add(from.days());
+    Stay { check_in, check_out: check_in.saturating_add(nights.days()) }
+}
+
+fn order(bookings: &Bookings, id: &str, room_id: i64, stay: Stay) -> Order {
+    let (_, room) = bookings.catalogue.room(room_id).unwrap();
+    Order {
+        external_id: id.to_owned(),
+        room_id,
+        stay,
+        guest_count: 1,
+        amount: bookings.price_of(room, stay),
+        client: Person::default(),
+        guest: Person::default(),
+        hold: None,
+    }
+}
+
+fn room(bookings: &Bookings, at: usize) -> i64 {
+    bookings.catalogue.lodgings[0].rooms[at].id
+}
+
+async fn taken(bookings: &Bookings, room_id: i64, stay: Stay) -> usize {
+    let pool = bookings.shared.database.pool();
+    availability::exceptions(pool, stay, &[room_id]).await.unwrap().len()
+}
+
+fn code<T: std::fmt::Debug>(outcome: Result<T, Problem>) -> String {
+    let problem = outcome.unwrap_err();
+    format!("{problem:?}").split("code: \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+fn cancel() -> Ask {
+    Ask::Cancel { reason: "changed".to_owned(), code: "CUSTOMER".to_owned() }
+}
+
+fn complete(amount: i64) -> Ask {
+    let paid_at = "2025-05-01T00:00:00Z".parse().unwrap();
+    Ask::Complete { payment_ref: "p".to_owned(), amount, paid_at }
+}
+
+/// CM-03 CM-04 CM-05 CM-06
+#[tokio::test]
+async fn cm_03_to_06_a_hold_becomes_a_booking_that_is_paid_and_can_be_let_go() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let (room, stay) = (room(&bookings, 0), stay(&bookings, 1, 3));
+        let wanted = order(&bookings, "a", room, stay);
+        let held = bookings.reserve(&wanted).await.unwrap();
+        assert!(held.is_new);
+        assert_eq!((held.booking.status.as_str(), taken(&bookings, room, stay).await), ("HELD", 3));
+        let again = bookings.reserve(&wanted).await.unwrap();
+        assert!(!again.is_new);
+        assert_eq!(again.booking.cms_reservation_id, held.booking.cms_reservation_id);
+
+        let paid = complete(wanted.amount);
+        assert_eq!(code(bookings.call("a", &paid, false).await), "NOT_APPROVED");
+        for _ in 0..2 {
+            let approved = bookings.call("a", &Ask::Approve, false).await.unwrap();
+            assert_eq!(approved.booking.status, "APPROVED");
+        }
+        assert_eq!(code(bookings.call("a", &complete(1), false).await), "AMOUNT_MISMATCH");
+        for _ in 0..2 {
+            assert_eq!(bookings.call("a", &paid, false).await.unwrap().booking.status, "PAID");
+        }
+        let found = bookings.find("a").await.unwrap();
+        assert_eq!(found.payment_ref.as_deref(), Some("p"));
+        assert_eq!(taken(&bookings, room, stay).await, 3);
+
+        for _ in 0..2 {
+            let cancelled = bookings.call("a", &cancel(), false).await.unwrap();
+            assert_eq!(cancelled.booking.status, "CANCELLED");
+        }
+        assert_eq!(taken(&bookings, room, stay).await, 0);
+        assert_eq!(code(bookings.call("a", &Ask::Approve, false).await), "RESERVATION_CANCELLED");
+        assert_eq!(code(bookings.reserve(&wanted).await), "RESERVATION_CANCELLED");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_held_is_refused_and_holds_nothing() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let (room, stay) = (room(&bookings, 0), stay(&bookings, 1, 2));
+        let wanted = order(&bookings, "a", room, stay);
+        let unknown = Order { room_id: 999_999, ..wanted.clone() };
+        assert_eq!(code(bookings.reserve(&unknown).await), "ROOM_NOT_FOUND");
+        let cheap = Order { amount: wanted.amount - 1, ..wanted.clone() };
+        assert_eq!(code(bookings.reserve(&cheap).await), "PRICE_CHANGED");
+        let crowd = Order { guest_count: 20, ..wanted.clone() };
+        assert_eq!(code(bookings.reserve(&crowd).await), "INVALID_REQUEST");
+        assert_eq!(taken(&bookings, room, stay).await, 0);
+
+        bookings.reserve(&wanted).await.unwrap();
+        let other = Order { guest_count: 2, ..wanted.clone() };
+        assert_eq!(code(bookings.reserve(&other).await), "EXTERNAL_ID_CONFLICT");
+        // One of its nights is taken: none of the others may be.
+        let late = Stay { check_in: stay.check_in.tomorrow().unwrap(), ..stay };
+        let longer = Stay { check_out: stay.check_out.tomorrow().unwrap(), ..late };
+        let overlapping = order(&bookings, "b", room, longer);
+        assert_eq!(code(bookings.reserve(&overlapping).await), "ROOM_NOT_AVAILABLE");
+        assert_eq!(taken(&bookings, room, longer).await, 1);
+        assert_eq!(code(bookings.find("b").await), "RESERVATION_NOT_FOUND");
+        assert_eq!(code(bookings.call("b", &Ask::Approve, false).await), "RESERVATION_NOT_FOUND");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_cancel_that_overtakes_its_reservation_leaves_a_tombstone() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        for _ in 0..2 {
+            let buried = bookings.call("a", &cancel(), false).await.unwrap();
+            assert_eq!(buried.booking.status, "CANCELLED");
+        }
+        let (room, stay) = (room(&bookings, 0), stay(&bookings, 1, 2));
+        let late = order(&bookings, "a", room, stay);
+        assert_eq!(code(bookings.reserve(&late).await), "RESERVATION_CANCELLED");
+        assert_eq!(taken(&bookings, room, stay).await, 0);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_hold_ends_at_its_deadline_whoever_looks_first() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, shift) = bookings(&database).await;
+        let stay = stay(&bookings, 1, 1);
+        let ids = ["by-approve", "by-look", "by-sweep", "by-another", "booked"];
+        for (at, id) in ids.iter().enumerate() {
+            bookings.reserve(&order(&bookings, id, room(&bookings, at), stay)).await.unwrap();
+        }
+        bookings.call("booked", &Ask::Approve, false).await.unwrap();
+        shift.set("15m".parse().unwrap());
+        assert_eq!(code(bookings.call("by-approve", &Ask::Approve, false).await), "HOLD_EXPIRED");
+        assert_eq!(bookings.find("by-look").await.unwrap().status, "EXPIRED");
+        // What refuses the call keeps what it has found out.
+        assert_eq!(taken(&bookings, room(&bookings, 0), stay).await, 0);
+        assert_eq!(bookings.sweep().await.unwrap(), 2);
+        assert_eq!(bookings.find("booked").await.unwrap().status, "APPROVED");
+        for (at, left) in [0, 0, 0, 0, 1].into_iter().enumerate() {
+            assert_eq!(taken(&bookings, room(&bookings, at), stay).await, left, "{}", ids[at]);
+        }
+        let cancelled = bookings.call("by-look", &cancel(), false).await.unwrap();
+        assert_eq!(cancelled.booking.status, "EXPIRED");
+    })
+    .await
+    .unwrap();
+}
+
+/// A-03 X-22
+#[tokio::test(flavor = "multi_thread")]
+async fn a_03_x_22_of_a_hundred_bookers_exactly_one_has_the_night() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        for round in 0..5 {
+            let (room, stay) = (room(&bookings, round), stay(&bookings, 1, 2));
+            let mut bookers = JoinSet::new();
+            for number in 0..100 {
+                let bookings = bookings.clone();
+                let wanted = order(&bookings, &format!("{round}-{number}"), room, stay);
+                bookers.spawn(async move { bookings.reserve(&wanted).await });
+            }
+            let outcomes = bookers.join_all().await;
+            let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            assert_eq!(won, 1, "round {round}");
+            for outcome in outcomes.into_iter().filter(Result::is_err) {
+                assert_eq!(code(outcome), "ROOM_NOT_AVAILABLE");
+            }
+            assert_eq!(taken(&bookings, room, stay).await, 2);
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// Stays that overlap in every way wait for each other, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn overlapping_stays_do_not_block_each_other() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let room = room(&bookings, 0);
+        let mut guests = JoinSet::new();
+        for number in 0..60 {
+            let bookings = bookings.clone();
+            let stay = stay(&bookings, 1 + number % 7, 1 + number % 5);
+            let wanted = order(&bookings, &format!("g{number}"), room, stay);
+            guests.spawn(async move {
+                let outcome = bookings.reserve(&wanted).await;
+                if outcome.is_ok() && number % 2 == 0 {
+                    bookings.call(&wanted.external_id, &cancel(), false).await.unwrap();
+                }
+                outcome.map(drop)
+            });
+        }
+        for outcome in guests.join_all().await.into_iter().filter(Result::is_err) {
+            assert_eq!(code(outcome), "ROOM_NOT_AVAILABLE");
+        }
+        // Every night that is taken has one living reservation.
+        let orphans: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM room_nights n WHERE n.status = 'HELD' AND NOT EXISTS \
+             (SELECT 1 FROM reservations r WHERE r.external_id = n.reservation_id \
+             AND r.status = 'HELD' AND n.night >= r.check_in AND n.night < r.check_out)",
+        )
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+        assert_eq!(orphans, 0);
+    })
+    .await
+    .unwrap();
+}
+
+/// The same call from many sides at once has one effect.
+#[tokio::test(flavor = "multi_thread")]
+async fn repeats_at_the_same_time_have_one_effect() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let (room, stay) = (room(&bookings, 0), stay(&bookings, 1, 2));
+        let wanted = order(&bookings, "a", room, stay);
+        let mut calls = JoinSet::new();
+        for _ in 0..20 {
+            let (bookings, wanted) = (bookings.clone(), wanted.clone());
+            calls.spawn(async move { bookings.reserve(&wanted).await.map(|done| done.is_new) });
+        }
+        let outcomes = calls.join_all().await;
+        let new = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+        assert_eq!(new, 1, "{outcomes:?}");
+        let history: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reservations_history")
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+        assert_eq!(history, 1);
+    })
+    .await
+    .unwrap();
+}
