@@ -5,6 +5,7 @@
 mod contract;
 mod crashes;
 mod merchant;
+mod platform;
 mod webhooks;
 
 use std::process::Command;
