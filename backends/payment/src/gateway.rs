@@ -1,34 +1,23 @@
 //! The payment gateway as the cashier asks it: every answer is what the machine knows.
 
-mod code;
 mod view;
 
-use std::time::Duration;
-
 use payment::machine::{CancelAnswer, ConfirmAnswer, Seen};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use payment::pg::{
+    Cancel, CancelOutcome, Confirm, ConfirmOutcome, PaymentGateway, PgFailure, PgPayment,
+    QueryOutcome, Refusal as Refused, Trouble,
+};
+use uuid::Uuid;
 
-use self::code::{cancel_answer, confirm_answer, is_misconfigured, is_transient};
 pub(crate) use self::view::View;
 use crate::store::{PaymentRow, RefundRow};
 
-/// The largest answer that is read.
-const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
-/// The longest reason the payment gateway takes.
-const LONGEST_REASON: usize = 200;
+/// Codes after which the same may be sent again at once.
+const TRANSIENT: &[&str] = &["PROVIDER_ERROR", "IDEMPOTENT_REQUEST_PROCESSING"];
 
 /// The payment gateway; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Gateway {
-    client: Client,
-    base: String,
-    secret: String,
-    limit: Duration,
-}
+pub(crate) struct Gateway(PaymentGateway);
 
 /// What is asked about.
 #[derive(Debug, Clone)]
@@ -54,65 +43,42 @@ pub(crate) struct Told<A> {
 }
 
 /// Why the payment gateway refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) message: String,
 }
 
-/// What came back.
-enum Answer {
-    Payment(Box<View>),
-    Refused(StatusCode, Refusal),
-    /// Nothing, or nothing that can be read.
-    Lost,
-}
-
 impl Gateway {
-    /// The payment gateway at `base`; `secret` is the merchant's key.
-    pub(crate) fn new(base: &str, secret: &str, limit: Duration) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .connect_timeout(limit)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
-        Ok(Self { client, base: base.to_owned(), secret: secret.to_owned(), limit })
+    pub(crate) fn new(gateway: PaymentGateway) -> Self {
+        Self(gateway)
     }
 
     /// Takes the money, at most once for a payment.
     pub(crate) async fn confirm(&self, order: &Order, payment_key: &str) -> Told<ConfirmAnswer> {
-        let body = json!({
-            "paymentKey": payment_key, "orderId": order.id, "amount": order.total,
-        });
-        let key = format!("confirm:{}", order.payment_id);
-        match self.send(Method::POST, "/v1/payments/confirm", Some((body, key))).await {
-            Answer::Payment(view) if !view.is_of(order) => Told::lost(ConfirmAnswer::Unknown),
-            Answer::Payment(view) if matches!(view.seen, Seen::Done) => {
-                Told::paid(ConfirmAnswer::Done, *view)
+        let confirm = Confirm { payment_key, order_id: &order.id, amount: order.total };
+        match self.0.confirm(&format!("confirm:{}", order.payment_id), confirm).await {
+            ConfirmOutcome::Confirmed(payment) => Told::paid(ConfirmAnswer::Done, *payment),
+            ConfirmOutcome::Refused(refused) => Told::refused(ConfirmAnswer::Refused, refused),
+            ConfirmOutcome::LookUp(trouble) => Told::troubled(ConfirmAnswer::LookUp, trouble),
+            ConfirmOutcome::InDoubt(trouble) => Told::troubled(ConfirmAnswer::Unknown, trouble),
+            ConfirmOutcome::Misconfigured(refused) => {
+                Told::misconfigured(ConfirmAnswer::Misconfigured, refused)
             }
-            // Taken, and something came after it: the query tells the whole.
-            Answer::Payment(_) => Told::lost(ConfirmAnswer::LookUp),
-            Answer::Refused(status, refusal) => {
-                Told::refused(confirm_answer(status, &refusal.code), refusal)
-            }
-            Answer::Lost => Told::lost(ConfirmAnswer::Unknown),
         }
     }
 
     /// Asks what became of an order.
     pub(crate) async fn query(&self, order: &Order) -> Told<Seen> {
-        let target = format!("/v1/payments/orders/{}", encode(&order.id));
-        match self.send(Method::GET, &target, None).await {
-            Answer::Payment(view) if !view.is_of(order) => Told::lost(Seen::NoAnswer),
-            Answer::Payment(view) => Told::paid(view.seen, *view),
-            Answer::Refused(StatusCode::NOT_FOUND, refusal)
-                if refusal.code.starts_with("NOT_FOUND_PAYMENT") =>
-            {
-                Told { refusal: None, ..Told::refused(Seen::Open, refusal) }
+        match self.0.by_order(&order.id).await {
+            QueryOutcome::Found(payment) if !is_of(&payment, order) => Told::lost(Seen::NoAnswer),
+            QueryOutcome::Found(payment) => {
+                let view = View::new(*payment);
+                Told { view: Some(view.clone()), ..Told::lost(view.seen) }
             }
-            Answer::Refused(_, refusal) => Told::refused(Seen::NoAnswer, refusal),
-            Answer::Lost => Told::lost(Seen::NoAnswer),
+            QueryOutcome::NotFound(_) => Told::lost(Seen::Open),
+            QueryOutcome::NoAnswer(trouble) => Told::troubled(Seen::NoAnswer, trouble),
+            QueryOutcome::Misconfigured(refused) => Told::misconfigured(Seen::NoAnswer, refused),
         }
     }
 
@@ -122,29 +88,31 @@ impl Gateway {
         payment: &PaymentRow,
         refund: &RefundRow,
     ) -> Told<CancelAnswer> {
-        let reason: String = refund.reason.chars().take(LONGEST_REASON).collect();
-        let mut body = json!({ "cancelReason": reason });
-        if refund.amount < payment.total_amount
-            && let Some(members) = body.as_object_mut()
-        {
-            members.insert("cancelAmount".to_owned(), refund.amount.into());
-        }
-        let key = format!("cancel:{}:{}", refund.refund_id, refund.n);
-        let payment_key = payment.payment_key.as_deref().unwrap_or_default();
+        let cancel = Cancel {
+            payment_key: payment.payment_key.as_deref().unwrap_or_default(),
+            reason: &refund.reason,
+            amount: Some(refund.amount).filter(|amount| *amount < payment.total_amount),
+        };
         let order = Order {
             payment_id: payment.payment_id.clone(),
             id: payment.order_id.clone(),
             total: payment.total_amount,
         };
-        match self.cancel_with(payment_key, body, key).await {
-            Answer::Payment(view) if !view.is_of(&order) => Told::lost(CancelAnswer::Unknown),
-            Answer::Payment(view) => {
-                Told::paid(CancelAnswer::Returned { balance: view.balance }, *view)
+        match self.0.cancel(&format!("cancel:{}:{}", refund.refund_id, refund.n), cancel).await {
+            CancelOutcome::Cancelled(payment) if !is_of(&payment, &order) => {
+                Told::lost(CancelAnswer::Unknown)
             }
-            Answer::Refused(status, refusal) => {
-                Told::refused(cancel_answer(status, &refusal.code), refusal)
+            CancelOutcome::Cancelled(payment) => {
+                Told::paid(CancelAnswer::Returned { balance: payment.balance_amount }, *payment)
             }
-            Answer::Lost => Told::lost(CancelAnswer::Unknown),
+            // Either counts only after a query.
+            CancelOutcome::Refused(refused) | CancelOutcome::LookUp(refused) => {
+                Told::refused(CancelAnswer::Refused, refused)
+            }
+            CancelOutcome::Retry(trouble) => Told::troubled(CancelAnswer::Unknown, trouble),
+            CancelOutcome::Misconfigured(refused) => {
+                Told::misconfigured(CancelAnswer::Misconfigured, refused)
+            }
         }
     }
 
@@ -155,69 +123,45 @@ impl Gateway {
         reason: &str,
         amount: Option<i64>,
     ) -> Result<(), Option<Refusal>> {
-        let body = json!({ "cancelReason": reason, "cancelAmount": amount });
-        let key = format!("outside:{}", uuid::Uuid::new_v4());
-        match self.cancel_with(payment_key, body, key).await {
-            Answer::Payment(_) => Ok(()),
-            Answer::Refused(_, refusal) => Err(Some(refusal)),
-            Answer::Lost => Err(None),
+        let cancel = Cancel { payment_key, reason, amount };
+        match self.0.cancel(&format!("outside:{}", Uuid::new_v4()), cancel).await {
+            CancelOutcome::Cancelled(_) => Ok(()),
+            CancelOutcome::Refused(refused)
+            | CancelOutcome::LookUp(refused)
+            | CancelOutcome::Misconfigured(refused)
+            | CancelOutcome::Retry(Trouble::Told(refused)) => Err(Some(refused.into())),
+            CancelOutcome::Retry(
+                Trouble::TimedOut | Trouble::Lost(_) | Trouble::Garbled | Trouble::Unexpected(_),
+            ) => Err(None),
         }
-    }
-
-    async fn cancel_with(&self, payment_key: &str, body: Value, key: String) -> Answer {
-        let target = format!("/v1/payments/{}/cancel", encode(payment_key));
-        self.send(Method::POST, &target, Some((body, key))).await
-    }
-
-    async fn send(&self, method: Method, target: &str, body: Option<(Value, String)>) -> Answer {
-        let attempt = self.attempt(method, target, body);
-        match timeout(self.limit, attempt).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the payment gateway was not heard");
-                Answer::Lost
-            }
-            Err(_) => {
-                tracing::warn!("the payment gateway did not answer in time");
-                Answer::Lost
-            }
-        }
-    }
-
-    async fn attempt(
-        &self,
-        method: Method,
-        target: &str,
-        body: Option<(Value, String)>,
-    ) -> Result<Answer, reqwest::Error> {
-        let url = format!("{}{target}", self.base);
-        let mut request = self.client.request(method, url).basic_auth(&self.secret, Some(""));
-        if let Some((body, key)) = body {
-            request = request.header("idempotency-key", key).json(&body);
-        }
-        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = response.status();
-        let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-            if text.len() + chunk.len() > ANSWER_LIMIT_BYTES {
-                return Ok(Answer::Lost);
-            }
-            text.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            let view = View::read(&text);
-            if view.is_none() {
-                tracing::error!("the payment gateway answered with something else than a payment");
-            }
-            return Ok(view.map_or(Answer::Lost, |view| Answer::Payment(Box::new(view))));
-        }
-        Ok(Answer::Refused(status, serde_json::from_slice(&text).unwrap_or_default()))
     }
 }
 
-impl Default for Refusal {
-    fn default() -> Self {
-        Self { code: String::new(), message: "the payment gateway gave no reason".to_owned() }
+/// Whether it is the payment that was asked about.
+fn is_of(payment: &PgPayment, order: &Order) -> bool {
+    let is_of = payment.order_id == order.id && payment.total_amount == order.total;
+    if !is_of {
+        tracing::error!(
+            order = order.id,
+            told = payment.order_id,
+            total = payment.total_amount,
+            "the payment gateway tells of another order or amount"
+        );
+    }
+    is_of
+}
+
+impl From<Refused> for Refusal {
+    fn from(Refused { code, message, .. }: Refused) -> Self {
+        let is_told = !message.is_empty();
+        let none = "the payment gateway gave no reason";
+        Self { code, message: if is_told { message } else { none.to_owned() } }
+    }
+}
+
+impl From<PgFailure> for Refusal {
+    fn from(PgFailure { code, message }: PgFailure) -> Self {
+        Self { code, message }
     }
 }
 
@@ -226,20 +170,28 @@ impl<A> Told<A> {
         Self { answer, view: None, refusal: None, is_transient: false, is_misconfigured: false }
     }
 
-    fn paid(answer: A, view: View) -> Self {
-        Self { view: Some(view), ..Self::lost(answer) }
+    fn paid(answer: A, payment: PgPayment) -> Self {
+        Self { view: Some(View::new(payment)), ..Self::lost(answer) }
     }
 
-    fn refused(answer: A, refusal: Refusal) -> Self {
+    fn refused(answer: A, refused: Refused) -> Self {
         Self {
-            is_transient: is_transient(&refusal.code),
-            is_misconfigured: is_misconfigured(&refusal.code),
-            refusal: Some(refusal),
+            is_transient: TRANSIENT.contains(&refused.code.as_str()),
+            refusal: Some(refused.into()),
             ..Self::lost(answer)
         }
     }
-}
 
-fn encode(segment: &str) -> String {
-    utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
+    fn misconfigured(answer: A, refused: Refused) -> Self {
+        Self { is_misconfigured: true, ..Self::refused(answer, refused) }
+    }
+
+    fn troubled(answer: A, trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Told(refused) => Self::refused(answer, refused),
+            Trouble::TimedOut | Trouble::Lost(_) | Trouble::Garbled | Trouble::Unexpected(_) => {
+                Self::lost(answer)
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ use messaging::broker::{Broker, BrokerUrl};
 use messaging::bus::Bus;
 use messaging::health::Health;
 use messaging::relay::Relay;
+use payment::pg::{Access, PaymentGateway, SecretKey};
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::crash::Crash;
@@ -37,6 +38,7 @@ pub(crate) async fn cashier(shared: &Shared, pg: &str) -> (Cashier, TempDir) {
     let folder = TempDir::new().unwrap();
     let url = BrokerUrl::Log(folder.path().join("broker.db"));
     let timing = timing();
+    let access = Access { url: pg.to_owned(), secret: SecretKey::parse("secret").unwrap() };
     let bus = Bus {
         service: crate::NAME,
         instance: "1".to_owned(),
@@ -50,7 +52,7 @@ pub(crate) async fn cashier(shared: &Shared, pg: &str) -> (Cashier, TempDir) {
     let cashier = Cashier {
         database: shared.database.clone(),
         clock: shared.clock.clone(),
-        gateway: Gateway::new(pg, "secret", timing.pg_timeout).unwrap(),
+        gateway: Gateway::new(PaymentGateway::new(&access, timing.pg_timeout).unwrap()),
         timing: Arc::new(timing),
         relay: Relay::new(&bus, &shared.database).handle(),
         crash: Crash::default(),

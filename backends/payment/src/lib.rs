@@ -1,6 +1,7 @@
-//! The rules of payments and refunds, without the process around them.
+//! What payments have without the process around them: their rules, and the payment gateway.
 //!
 //! [`machine`] decides; it reads no clock and calls nobody, so that tests can walk through every
-//! state.
+//! state. [`pg`] calls the payment gateway.
 
 pub mod machine;
+pub mod pg;

@@ -23,6 +23,7 @@ mod worker;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ::payment::pg::{PaymentGateway, SetUpError};
 use messaging::broker::{Broker, BrokerError};
 use messaging::bus::Bus;
 use messaging::consumer::Consumer;
@@ -116,15 +117,15 @@ fn cashier(
     relay: RelayHandle,
 ) -> Result<Cashier, StartError> {
     let pg = &settings.pg;
-    let gateway = Gateway::new(&pg.url, &pg.secret, settings.timing.pg_timeout);
-    let unusable = |error: reqwest::Error| {
+    let gateway = PaymentGateway::new(&pg.access, settings.timing.pg_timeout);
+    let unusable = |error: SetUpError| {
         StartError::Other("the payment gateway cannot be called; check PG_URL", error.into())
     };
     Ok(Cashier {
         database: shared.database.clone(),
         clock: shared.clock.clone(),
         timing: Arc::new(settings.timing.clone()),
-        gateway: gateway.map_err(unusable)?,
+        gateway: Gateway::new(gateway.map_err(unusable)?),
         relay,
         crash: settings.crash.clone(),
         metrics: Metrics::new(&shared.registry).map_err(contradicting)?,

@@ -7,13 +7,14 @@
 //! | `GATEWAY_PROOF_KEYS` | must be set                  | the keys of the gateway and the services |
 //! | `BROKER_URL`         | `sqlite://data/broker.db`    | where messages go through                |
 //! | `PG_URL`             | `http://127.0.0.1:8093/pg`   | the payment gateway                      |
-//! | `PG_SECRET_KEY`      | that of the stand-in         | the merchant's key there                 |
+//! | `PG_SECRET_KEY`      | must be set                  | the merchant's secret key there          |
 //! | `PG_MERCHANT_ID`     | `tollgate`                   | the merchant, at most 14 characters      |
 //! | `INSTANCE`           | `1`                          | which of several processes this one is   |
 //! | `TEST_MODE`          | `0`                          | 1 opens the endpoints for tests          |
 //! | `CRASH_AT`           | nowhere                      | where a test wants the process to die    |
 
 use messaging::broker::Settings as BrokerSettings;
+use payment::pg::Access;
 use service::crash::{Crash, test_mode};
 use service::keys::KeySet;
 use service::settings::{Defaults, Invalid, Settings as ServiceSettings, Variables};
@@ -37,17 +38,10 @@ pub(crate) struct Settings {
 }
 
 /// The payment gateway, and who we are there.
+#[derive(Debug)]
 pub(crate) struct Pg {
-    pub(crate) url: String,
-    pub(crate) secret: String,
+    pub(crate) access: Access,
     pub(crate) merchant: String,
-}
-
-/// Without the key.
-impl std::fmt::Debug for Pg {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Pg").field("url", &self.url).finish_non_exhaustive()
-    }
 }
 
 impl Settings {
@@ -60,33 +54,25 @@ impl Settings {
         let timing = Timing::read(&mut reader);
         let is_test = test_mode(&mut reader);
         let crash = Crash::read(&mut reader, is_test, CRASH_POINTS);
-        let pg = Pg {
-            url: reader.value(
-                "PG_URL",
-                "http://127.0.0.1:8093/pg".to_owned(),
-                "a URL such as http://127.0.0.1:8093/pg",
-                |text| text.starts_with("http").then(|| text.trim_end_matches('/').to_owned()),
-            ),
-            secret: reader.text("PG_SECRET_KEY").unwrap_or_else(|| "test_sk_tollgate".to_owned()),
-            merchant: reader.value(
-                "PG_MERCHANT_ID",
-                "tollgate".to_owned(),
-                "1 to 14 letters or digits",
-                |text| {
-                    let fits = (1..=14).contains(&text.len());
-                    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                    (fits && is_plain).then(|| text.to_owned())
-                },
-            ),
-        };
-        let needed = (|| Some((service?, proof_keys?, broker?)))();
-        reader.finish(needed.map(|(service, proof_keys, broker)| Self {
+        let access = Access::read(&mut reader);
+        let merchant = reader.value(
+            "PG_MERCHANT_ID",
+            "tollgate".to_owned(),
+            "1 to 14 letters or digits",
+            |text| {
+                let fits = (1..=14).contains(&text.len());
+                let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                (fits && is_plain).then(|| text.to_owned())
+            },
+        );
+        let needed = (|| Some((service?, proof_keys?, broker?, access?)))();
+        reader.finish(needed.map(|(service, proof_keys, broker, access)| Self {
             service,
             proof_keys,
             broker,
             timing,
             crash,
-            pg,
+            pg: Pg { access, merchant },
             is_test,
         }))
     }
@@ -101,15 +87,17 @@ mod tests {
     #[test]
     fn needs_the_keys_and_nothing_else() {
         let signer = Signer::new().unwrap();
-        let variables = Variables::from([("GATEWAY_PROOF_KEYS", signer.jwks())]);
+        let variables =
+            Variables::from([("GATEWAY_PROOF_KEYS", signer.jwks()), ("PG_SECRET_KEY", "test_sk")]);
         let settings = Settings::read(&variables).unwrap();
         assert_eq!(settings.service.listen.to_string(), "127.0.0.1:8083");
         assert_eq!(settings.service.database_url.to_string(), "sqlite://data/payment.db");
         assert_eq!(settings.broker.url.to_string(), "sqlite://data/broker.db");
-        assert_eq!(settings.pg.url, "http://127.0.0.1:8093/pg");
+        assert_eq!(settings.pg.access.url, "http://127.0.0.1:8093/pg");
         assert!(!settings.is_test && !format!("{settings:?}").contains("test_sk"));
         let faults = Settings::read(&Variables::default()).unwrap_err();
         assert!(faults[0].to_string().starts_with("`GATEWAY_PROOF_KEYS`: "), "{faults:?}");
+        assert!(faults[1].to_string().starts_with("`PG_SECRET_KEY`: "), "{faults:?}");
     }
 
     ///

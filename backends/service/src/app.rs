@@ -26,7 +26,7 @@ use utoipa::openapi::OpenApi;
 use crate::body;
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::edge::{Edge, surround};
+use crate::edge::{Edge, TIME_LIMIT, surround};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::server::StartError;
@@ -70,6 +70,16 @@ struct Operations {
 impl App {
     /// Surrounds `routes` with what every service answers and with how it answers errors.
     pub fn new(routes: Router, api: &OpenApi, shared: Shared) -> Result<Self, StartError> {
+        Self::with_time_limit(routes, api, shared, TIME_LIMIT)
+    }
+
+    /// As [`App::new`], for handlers that may take up to `time_limit` and not the usual 10 s.
+    pub fn with_time_limit(
+        routes: Router,
+        api: &OpenApi,
+        shared: Shared,
+        time_limit: Duration,
+    ) -> Result<Self, StartError> {
         let Shared { database, clock, registry } = shared;
         let metrics = Metrics::new(registry).map_err(|error| unusable(error.into()))?;
         let checks = Checks::default();
@@ -88,7 +98,7 @@ impl App {
             .merge(routes)
             .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
             .layer(DefaultBodyLimit::max(body::LIMIT_BYTES))
-            .layer(middleware::from_fn_with_state(Edge { clock, metrics }, surround));
+            .layer(middleware::from_fn_with_state(Edge { clock, metrics, time_limit }, surround));
         Ok(Self { router: surrounded, checks })
     }
 

@@ -22,15 +22,16 @@ use tracing::Instrument;
 use crate::clock::Clock;
 use crate::correlation;
 use crate::metrics::Metrics;
-use crate::problem::{Problem, ProblemDocument, UNTRUSTED_CALLER};
+use crate::problem::{InOtherWords, Problem, ProblemDocument, UNTRUSTED_CALLER};
 
-/// A handler that takes longer than this is given up.
+/// A handler that takes longer than this is given up, unless its service says otherwise.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+    pub(crate) time_limit: Duration,
 }
 
 /// What an answer has to say about its request.
@@ -54,7 +55,8 @@ pub(crate) async fn surround(State(edge): State<Edge>, request: Request, next: N
     };
     let request_id = correlation::request_id(request.headers());
     let span = tracing::info_span!("request", trace_id = asked.trace_id, route = asked.route);
-    let handled = correlation::traced(asked.trace_id.clone(), handle(next.run(request)));
+    let handled =
+        correlation::traced(asked.trace_id.clone(), handle(next.run(request), edge.time_limit));
     let handled = handled.instrument(span.clone()).await;
     let _entered = span.enter();
     let mut response = finish(handled, &asked, &edge.clock);
@@ -75,8 +77,8 @@ pub(crate) async fn surround(State(edge): State<Edge>, request: Request, next: N
     response
 }
 
-async fn handle(handler: impl Future<Output = Response>) -> Response {
-    match timeout(TIME_LIMIT, caught(handler)).await {
+async fn handle(handler: impl Future<Output = Response>, limit: Duration) -> Response {
+    match timeout(limit, caught(handler)).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             tracing::error!(panic = panic_text(panic.as_ref()), "a handler panicked");
@@ -107,7 +109,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// Turns an answer that tells of a failure into a problem document; others pass as they are.
 fn finish(mut response: Response, asked: &Asked, clock: &Clock) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.extensions().get::<InOtherWords>().is_some() {
         return response;
     }
     let problem = response.extensions_mut().remove::<Problem>();

@@ -102,6 +102,9 @@ impl Faults {
 
 /// Lets the faults of an operation strike; `axum::middleware::from_fn_with_state` makes a layer of
 /// it.
+///
+/// What a call is about stands in its path or its body, unless a layer around this one knows better
+/// and puts a [`Subject`] on the request.
 pub async fn strike(
     State(target): State<Target>,
     parameters: RawPathParams,
@@ -114,9 +117,10 @@ pub async fn strike(
         .await
         .map_err(|error| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).caused_by(error))?;
     let told = parts.headers.get(HEADER).filter(|_| faults.takes_header);
+    let known = || parts.extensions.get().cloned();
     let kind = match told.and_then(|value| value.to_str().ok()) {
         Some(text) => Some(Kind::parse(text)?),
-        None => faults.take(operation, &subject(&parameters, &body)),
+        None => faults.take(operation, &known().unwrap_or_else(|| subject(&parameters, &body))),
     };
     let request = || {
         let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));

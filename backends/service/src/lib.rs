@@ -23,6 +23,7 @@
 //! | [`stored`]     | values as they stand in a store                                     |
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`timing`]     | how long things may take, in one profile                            |
+//! | [`tls`]        | HTTP clients that can speak TLS                                     |
 //! | [`telemetry`]  | logs                                                                |
 //! | `testing`      | a router called without a socket, real processes, proofs, databases |
 //!
@@ -54,3 +55,4 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timing;
+pub mod tls;

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use crate::correlation;
 use crate::keys::KeySet;
 use crate::problem::{FieldError, Problem};
 use crate::proof;
+use crate::tls::{self, TlsError};
 
 /// The largest answer that is read.
 const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
@@ -87,11 +87,16 @@ pub enum PeerError {
     #[error("answered with more than 1 MiB")]
     TooLarge,
     /// The base or the target is no URL that can be called.
-    #[error("`{0}` cannot be called; use http:// with a host, and a target that starts with /")]
+    #[error(
+        "`{0}` cannot be called; use http:// or https:// with a host, and a target that starts with /"
+    )]
     Target(String),
     /// The body cannot be written as JSON.
     #[error("the call cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),
+    /// The client cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The client cannot be set up.
     #[error("no client can be set up")]
     Client(#[source] reqwest::Error),
@@ -117,14 +122,12 @@ struct Told {
 impl Peer {
     /// A peer at `base`, such as `http://127.0.0.1:8083`; `name` is what the log calls it.
     pub fn new(name: &'static str, base: &str, limits: Limits) -> Result<Self, PeerError> {
-        // This build has no TLS: a peer outside the private network needs a client of its own.
-        let url = Url::parse(base).ok().filter(|url| url.scheme() == "http" && url.has_host());
+        let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let url = Url::parse(base).ok().filter(is_http);
         let url = url.ok_or_else(|| PeerError::Target(base.to_owned()))?;
-        let client = Client::builder()
+        let client = tls::client(url.as_str())?
             .connect_timeout(limits.connect)
             .pool_idle_timeout(IDLE_LIMIT)
-            .redirect(Policy::none())
-            .no_proxy()
             .build()
             .map_err(PeerError::Client)?;
         let base = url.as_str().trim_end_matches('/').to_owned();
@@ -238,9 +241,11 @@ impl PeerError {
                 "UPSTREAM_PROTOCOL",
                 "a service this one needs answered in an unexpected way; the log has the trace id",
             ),
-            Self::Unreachable(_) | Self::Target(_) | Self::Unwritable(_) | Self::Client(_) => {
-                Problem::unexplained()
-            }
+            Self::Unreachable(_)
+            | Self::Target(_)
+            | Self::Unwritable(_)
+            | Self::Tls(_)
+            | Self::Client(_) => Problem::unexplained(),
         };
         problem.caused_by(self)
     }
@@ -256,6 +261,7 @@ impl PeerError {
             | Self::TooLarge
             | Self::Target(_)
             | Self::Unwritable(_)
+            | Self::Tls(_)
             | Self::Client(_) => false,
         }
     }

@@ -28,6 +28,11 @@ pub struct Problem {
     pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
+/// On an error answer: it is worded as somebody else's API words it, and passes as it is. For
+/// stand-ins only.
+#[derive(Debug, Clone, Copy)]
+pub struct InOtherWords;
+
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {

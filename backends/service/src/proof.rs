@@ -24,10 +24,8 @@ use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, ToSchema};
 
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use self::header::sign_gateway;
-pub(crate) use self::header::sign_service;
 use self::header::{Refusal, Seal};
+pub(crate) use self::header::{sign_gateway, sign_service};
 pub(crate) use self::statement::Subject;
 use crate::body::LIMIT_BYTES;
 use crate::clock::Clock;
@@ -90,6 +88,17 @@ pub fn from_gateway(routes: Router, keys: &KeySet, clock: &Clock) -> Router {
 pub fn from_services(routes: Router, keys: &KeySet, clock: &Clock) -> Router {
     let gate = Gate { keys: keys.clone(), clock: clock.clone() };
     routes.layer(middleware::from_fn_with_state(gate, admit_service))
+}
+
+/// Name and value of the header by which the gateway passes a request on, on behalf of nobody. For
+/// a stand-in that calls a service where no gateway is in between.
+pub fn as_the_gateway(
+    keys: &KeySet,
+    clock: &Clock,
+    method: &str,
+    target: &str,
+) -> (&'static str, String) {
+    (GATEWAY_AUTH, sign_gateway(keys, clock, (method, target), Subject::NOBODY))
 }
 
 async fn admit_gateway(

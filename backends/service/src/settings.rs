@@ -153,12 +153,28 @@ impl<'a> Reader<'a> {
         self.base(name, &text)
     }
 
+    /// As [`Reader::url`], for a peer that may be served below a path.
+    pub fn url_with_path(&mut self, name: &str, default: &str) -> Option<String> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        self.plain(name, &text)
+    }
+
+    /// As [`Reader::optional_url`], for a peer that may be served below a path.
+    pub fn optional_url_with_path(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        self.plain(name, &text)
+    }
+
+    fn plain(&mut self, name: &str, text: &str) -> Option<String> {
+        let url = plain_url(text);
+        if url.is_none() {
+            self.reject(name, "is not a URL such as http://127.0.0.1:8093/pg");
+        }
+        url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
     fn base(&mut self, name: &str, text: &str) -> Option<String> {
-        let url = Url::parse(text).ok().filter(|url| {
-            let has_more = url.query().is_some() || url.fragment().is_some() || url.path() != "/";
-            let has_user = !url.username().is_empty() || url.password().is_some();
-            matches!(url.scheme(), "http" | "https") && !has_more && !has_user
-        });
+        let url = plain_url(text).filter(|url| url.path() == "/");
         if url.is_none() {
             self.reject(name, "is not the base of a URL, such as http://127.0.0.1:8081");
         }
@@ -226,6 +242,15 @@ impl<'a> Reader<'a> {
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Invalid>> {
         value.filter(|_| self.invalid.is_empty()).ok_or(self.invalid)
     }
+}
+
+/// A URL without user, query and fragment.
+fn plain_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| {
+        let has_more = url.query().is_some() || url.fragment().is_some();
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        matches!(url.scheme(), "http" | "https") && !has_more && !has_user
+    })
 }
 
 #[cfg(test)]
@@ -341,6 +366,27 @@ mod tests {
             "http://127.0.0.1:1"
         );
         assert_eq!(variables.reader().optional_url("X"), None);
+    }
+
+    #[test]
+    fn some_bases_have_a_path() {
+        let read = |text| {
+            let variables = Variables::from([("PG_URL", text)]);
+            let mut reader = variables.reader();
+            let url = reader.optional_url_with_path("PG_URL");
+            assert_eq!(reader.url_with_path("PG_URL", "http://other"), url);
+            reader.finish(url).map_err(|faults| faults[0].to_string())
+        };
+        assert_eq!(read("http://pg:8093/pg/").unwrap(), "http://pg:8093/pg");
+        assert_eq!(read("https://api.tosspayments.com").unwrap(), "https://api.tosspayments.com");
+        for text in ["", "pg/x", "ftp://pg/x", "http://p/x?y", "http://p/x#y", "http://a@p/x"] {
+            let fault = "`PG_URL`: is not a URL such as http://127.0.0.1:8093/pg";
+            assert_eq!(read(text).unwrap_err(), fault, "{text}");
+        }
+        let variables = Variables::default();
+        let url = variables.reader().url_with_path("PG_URL", "http://127.0.0.1:8093/pg");
+        assert_eq!(url.unwrap(), "http://127.0.0.1:8093/pg");
+        assert_eq!(variables.reader().optional_url_with_path("PG_URL"), None);
     }
 
     #[test]

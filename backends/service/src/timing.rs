@@ -74,6 +74,7 @@ timings! {
     revoke_wait: Duration = seconds(5), "TIMING_REVOKE_WAIT", "How long a record in flight may finish after its partition was taken away (5 s).";
     pause_backoff: Vec<Duration> = vec![seconds(1), seconds(2), seconds(4), seconds(8), seconds(16), seconds(30)], "TIMING_PAUSE_BACKOFF", "Before a partition goes on after an outage (1 s, doubled up to 30 s).";
     notify_retry: Vec<Duration> = vec![Duration::ZERO, seconds(30), minutes(2), minutes(10), hours(1), hours(6)], "TIMING_NOTIFY_RETRY", "Before each attempt at a delivery (0 s, 30 s, 2 min, 10 min, 1 h, 6 h), then it failed.";
+    webhook_retry: Vec<Duration> = vec![minutes(1), minutes(4), minutes(16), minutes(64), minutes(256), minutes(1024), minutes(4096)], "TIMING_WEBHOOK_RETRY", "Before the payment gateway's stand-in announces something again (1, 4, 16, 64, 256, 1024, 4096 min), then it gives up.";
     relay_poll: Duration = Duration::from_millis(50), "TIMING_RELAY_POLL", "How often the relay looks for records that nobody told it of (50 ms).";
     relay_lease: Duration = seconds(5), "TIMING_RELAY_LEASE", "How long one relay owns an outbox (5 s).";
     outbox_age: Duration = seconds(30), "TIMING_OUTBOX_AGE", "The age of an unpublished record at which a service is not ready (30 s).";

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use service::testing::Signer;
+use service::tls;
 
 use crate::evidence::{Answer, Asked};
 
@@ -128,7 +129,7 @@ impl Booker {
         member: i64,
         journal: Journal,
     ) -> Result<Self, Box<dyn Error>> {
-        let http = Client::builder().timeout(LIMIT).no_proxy().build()?;
+        let http = tls::client(&addresses.pg)?.timeout(LIMIT).build()?;
         Ok(Self { http, addresses, signer, member, journal })
     }
 

@@ -30,6 +30,7 @@ pub const PROFILE: &[(&str, &str)] = &[
     ("TIMING_REVOKE_WAIT", "1s"),
     ("TIMING_PAUSE_BACKOFF", "100ms, 200ms, 500ms"),
     ("TIMING_NOTIFY_RETRY", "0s, 200ms, 500ms, 1s, 2s, 5s"),
+    ("TIMING_WEBHOOK_RETRY", "300ms, 1s, 2s, 4s, 8s, 16s, 32s"),
     ("TIMING_RELAY_POLL", "20ms"),
     ("TIMING_RELAY_LEASE", "2s"),
     ("TIMING_OUTBOX_AGE", "5s"),

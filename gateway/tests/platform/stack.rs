@@ -120,6 +120,7 @@ impl Stack {
                 "BROKER_URL".to_owned(),
                 format!("sqlite://{}", folder.path().join("broker.db").display()),
             ),
+            ("PG_SECRET_KEY".to_owned(), "test_sk_of_the_stack".to_owned()),
         ];
         for name in SERVICES {
             let url = format!("{}_URL", name.to_uppercase());
@@ -130,6 +131,8 @@ impl Stack {
             }
             let mut own = environment.clone();
             own.push(("DATABASE_URL".to_owned(), database(stores, name, folder.path())));
+            let broker = folder.path().join("broker.db");
+            own.push(("BROKER_URL".to_owned(), format!("sqlite://{}", broker.display())));
             let service = Service::start(name, "127.0.0.1:0", own);
             environment.push((url, format!("http://{}", service.address)));
             services.insert(name, service);

@@ -38,6 +38,7 @@ impl Payment {
             ("GATEWAY_PROOF_KEYS", signer.jwks()),
             // Nobody listens there.
             ("PG_URL", "http://127.0.0.1:9"),
+            ("PG_SECRET_KEY", "test_sk"),
         ];
         variables.extend(more);
         let process = Process::serving(BINARY, &variables).unwrap();

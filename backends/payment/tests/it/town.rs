@@ -82,6 +82,7 @@ impl Town {
             ("DATABASE_URL", self.database.as_str()),
             ("BROKER_URL", broker.as_str()),
             ("PG_URL", pg.as_str()),
+            ("PG_SECRET_KEY", "test_sk_of_the_town"),
             ("GATEWAY_PROOF_KEYS", self.signer.jwks()),
             ("TEST_MODE", "1"),
         ]);

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request as Outgoing;
 use axum::routing::{get as on_get, post as on_post};
+use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -44,6 +44,13 @@ async fn app() -> (Router, Database, TempDir) {
         .route("/greetings", on_post(greet))
         .route("/fall", on_get(fall))
         .route("/never", on_get(never))
+        .route(
+            "/foreign",
+            on_get(|| async {
+                let words = Json(serde_json::json!({ "code": "FOREIGN" }));
+                (StatusCode::IM_A_TEAPOT, Extension(InOtherWords), words)
+            }),
+        )
         .route("/plain", on_get(|| async { (StatusCode::IM_A_TEAPOT, "internal text") }));
     let clock = Clock::fixed("2025-05-01T01:00:00Z".parse().unwrap());
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
@@ -94,6 +101,15 @@ async fn bodies_are_refused_by_kind_form_content_and_size() {
     check_problem(&post("application/json", large).await, 413, "REQUEST_TOO_LARGE");
     let fine = post("application/json; charset=utf-8", r#"{"name":"a","more":1}"#).await;
     assert_eq!(fine.text, "a");
+}
+
+#[tokio::test]
+async fn an_answer_in_the_words_of_others_passes_as_it_is() {
+    let (router, ..) = app().await;
+    let answer = get(&router, "/foreign").await.unwrap();
+    assert_eq!(answer.status, StatusCode::IM_A_TEAPOT);
+    assert_eq!(answer.text, r#"{"code":"FOREIGN"}"#);
+    assert_eq!(answer.header("content-type"), "application/json");
 }
 
 #[tokio::test]

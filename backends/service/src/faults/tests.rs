@@ -174,6 +174,22 @@ async fn tells_what_is_wrong_with_a_fault() {
     .await;
 }
 
+#[tokio::test]
+async fn a_layer_may_know_better_what_a_call_is_about() {
+    with(false, async |fixture| {
+        let fault = json!({
+            "operation": "approve", "match": { "orderId": "o" }, "kind": "drop_after",
+        });
+        fixture.arm(fault).await;
+        assert!(!fixture.hangs_up("a", None).await);
+        let subject = Subject { order_id: Some("o".to_owned()), ..Subject::default() };
+        let request = Request::post("/a/approve").extension(subject).body(Body::empty()).unwrap();
+        let answer = fixture.router.clone().oneshot(request).await.unwrap();
+        assert!(answer.extensions().get::<HangUp>().is_some());
+    })
+    .await;
+}
+
 /// A probability of nothing never strikes.
 #[tokio::test]
 async fn chance_decides() {

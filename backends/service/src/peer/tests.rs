@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::edge::{Edge, surround};
+use crate::edge::{Edge, TIME_LIMIT, surround};
 use crate::envelope::Payload;
 use crate::metrics::Metrics;
 use crate::proof::{CallingService, from_services};
@@ -162,7 +162,7 @@ async fn answers_that_were_not_agreed_are_garbled() {
 
 #[tokio::test]
 async fn bases_and_targets_are_checked() {
-    for base in ["", "peer", "https://peer", "ftp://peer"] {
+    for base in ["", "peer", "https://", "ftp://peer"] {
         let error = Peer::new("peer", base, LIMITS).unwrap_err();
         assert!(matches!(error, PeerError::Target(_)), "{base}");
     }
@@ -202,7 +202,7 @@ async fn calls_made_for_a_request_belong_to_its_trace() {
     let (base, _tasks) = serve(Router::new().route("/", get(show))).await;
     let relay = |State(peer): State<Peer>| async move { peer.get::<String>("/").await.unwrap() };
     let metrics = Metrics::new(prometheus::Registry::new()).unwrap();
-    let edge = Edge { clock: Clock::system(), metrics };
+    let edge = Edge { clock: Clock::system(), metrics, time_limit: TIME_LIMIT };
     let router = Router::new()
         .route("/", get(relay))
         .with_state(peer(&base))

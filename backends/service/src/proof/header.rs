@@ -95,7 +95,6 @@ pub(crate) fn sign_service(
 }
 
 /// The value of `X-Gateway-Auth` for a request that is sent now.
-#[cfg(any(test, feature = "testing"))]
 pub(crate) fn sign_gateway(
     keys: &KeySet,
     clock: &Clock,

@@ -51,6 +51,7 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(timing.reconcile, [2, 5, 15, 60].map(seconds));
     assert_eq!(timing.refund_retry, [5, 30, 120, 600, 3600].map(seconds));
     assert_eq!(timing.notify_retry, [0, 30, 120, 600, 3600, 21600].map(seconds));
+    assert_eq!(timing.webhook_retry, [1, 4, 16, 64, 256, 1024, 4096].map(minutes));
     assert_eq!(timing.step_retry, [200, 1000, 5000].map(Duration::from_millis));
     assert_eq!(timing.step_retry_later, [10, 30, 60].map(seconds));
 }
