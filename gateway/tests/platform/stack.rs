@@ -131,8 +131,6 @@ impl Stack {
             }
             let mut own = environment.clone();
             own.push(("DATABASE_URL".to_owned(), database(stores, name, folder.path())));
-            let broker = folder.path().join("broker.db");
-            own.push(("BROKER_URL".to_owned(), format!("sqlite://{}", broker.display())));
             let service = Service::start(name, "127.0.0.1:0", own);
             environment.push((url, format!("http://{}", service.address)));
             services.insert(name, service);
