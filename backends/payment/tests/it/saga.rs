@@ -437,7 +437,7 @@ fn stalled_process(town: &Town) {
     town.pg.fail(Operation::Confirm, Fault::Hold);
     town.send(&order, &Town::confirm(&order));
     wait_until("the charge", || charges(town, &order) == 1);
-    first.signal("STOP").unwrap();
+    town.stall(&first);
     let second = town.serving(&[("INSTANCE", "2")]);
     town.wait_for_result(CONFIRM, &order, CONFIRMED);
     first.signal("CONT").unwrap();

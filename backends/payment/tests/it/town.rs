@@ -2,6 +2,7 @@
 //! sends commands and reads results, and processes that can be killed.
 
 use std::io::{self, Write};
+use std::iter;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use service::clock::Clock;
 use service::settings::Variables;
 use service::testing::{Answer, Process, Signer};
 use service::timing::Timing;
+use sqlx::any::install_default_drivers;
+use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trial::backing::Backing;
@@ -88,6 +91,26 @@ impl Town {
         ]);
         variables.extend(more);
         Process::serving(BINARY, &variables).unwrap()
+    }
+
+    /// Stops a process where it holds no lock that others need: a stopped writer of a file is an
+    /// outage of the file, which is another scenario.
+    pub(crate) fn stall(&self, process: &Process) {
+        wait_until("a moment without a lock", || {
+            process.signal("STOP").unwrap();
+            let is_free = self.files().all(|file| self.runtime.block_on(is_free(&file)));
+            if !is_free {
+                process.signal("CONT").unwrap();
+            }
+            is_free
+        });
+    }
+
+    /// The files that processes share.
+    fn files(&self) -> impl Iterator<Item = String> {
+        let log = format!("sqlite://{}", self.folder.path().join("broker.db").display());
+        let store = Some(self.database.clone()).filter(|url| url.starts_with("sqlite:"));
+        iter::once(log).chain(store)
     }
 
     /// Asks as the reservation service.
@@ -268,4 +291,14 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(now < deadline, "{what} never came");
         thread::yield_now();
     }
+}
+
+/// Whether nobody is writing a file.
+async fn is_free(url: &str) -> bool {
+    install_default_drivers();
+    let mut connection = AnyConnection::connect(url).await.unwrap();
+    sqlx::query("PRAGMA busy_timeout = 0").execute(&mut connection).await.unwrap();
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await;
+    connection.close().await.unwrap();
+    begun.is_ok()
 }
