@@ -2,6 +2,7 @@
 
 pub mod access_log;
 mod breakers;
+mod families;
 pub mod metrics;
 mod services;
 pub mod timer;

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
+use prometheus::proto::{Counter, LabelPair, Metric, MetricFamily, MetricType};
 use tollgate_filters::breaker::{Breaker, BreakerStatus, Breakers, Bulkhead, CallTimer, State};
 
+use super::families;
 use crate::config::BreakerMetrics;
 
 /// Shows every breaker that is declared or has had a request.
@@ -139,11 +140,8 @@ impl Families {
     }
 
     fn add_calls(&mut self, common: Own<'_>, kind: &str, calls: CallTimer) {
-        let mut summary = Summary::default();
-        summary.set_sample_count(calls.count);
-        summary.set_sample_sum(calls.total.as_secs_f64());
-        let mut metric = Metric::from_label(labels(common, &[("kind", kind)]));
-        metric.set_summary(summary);
+        let labels = labels(common, &[("kind", kind)]);
+        let metric = families::summary(labels, calls.count, calls.total.as_secs_f64());
         self.family("calls_seconds", CALLS, MetricType::SUMMARY).mut_metric().push(metric);
         let longest = Duration::as_secs_f64(&calls.longest);
         self.gauge("calls_seconds_max", LONGEST, common, &[("kind", kind)], longest);
@@ -159,8 +157,7 @@ impl Families {
             ("max_allowed_concurrent_calls", ALLOWED, bulkhead.max_concurrent_calls()),
         ] {
             let name = format!("resilience4j_bulkhead_{name}");
-            let mut metric = Metric::from_gauge(gauge(number(value)));
-            metric.set_label(labels(&common, &[]));
+            let metric = families::gauge(labels(&common, &[]), number(value));
             self.named(name, help, MetricType::GAUGE).mut_metric().push(metric);
         }
     }
@@ -186,8 +183,7 @@ impl Families {
     }
 
     fn gauge(&mut self, name: &str, help: &str, common: Own<'_>, own: Own<'_>, value: f64) {
-        let mut metric = Metric::from_gauge(gauge(value));
-        metric.set_label(labels(common, own));
+        let metric = families::gauge(labels(common, own), value);
         self.family(name, help, MetricType::GAUGE).mut_metric().push(metric);
     }
 
@@ -196,13 +192,8 @@ impl Families {
     }
 
     fn named(&mut self, name: String, help: &str, kind: MetricType) -> &mut MetricFamily {
-        self.0.entry(name.clone()).or_insert_with(|| {
-            let mut family = MetricFamily::default();
-            family.set_name(name);
-            family.set_help(help.to_owned());
-            family.set_field_type(kind);
-            family
-        })
+        let place = self.0.entry(name.clone());
+        place.or_insert_with(|| families::family(name, help, kind, Vec::new()))
     }
 }
 
@@ -217,21 +208,9 @@ const SLOW_RATE: &str = "Slow calls in a hundred; -1 if there are too few.";
 const AVAILABLE: &str = "How many more calls may be under way.";
 const ALLOWED: &str = "How many calls may be under way.";
 
-fn gauge(value: f64) -> Gauge {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    gauge
-}
-
 /// Labels sorted by name.
 fn labels(common: Own<'_>, own: Own<'_>) -> Vec<LabelPair> {
-    let mut pairs: Vec<&(&str, &str)> = common.iter().chain(own).collect();
-    pairs.sort();
-    let label = |(name, value): &(&str, &str)| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value((*value).to_owned());
-        pair
-    };
-    pairs.into_iter().map(label).collect()
+    let mut pairs: Vec<(&str, &str)> = common.iter().chain(own).copied().collect();
+    pairs.sort_unstable();
+    families::labels(pairs)
 }

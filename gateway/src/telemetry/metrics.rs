@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use tollgate_filters::breaker::Breakers;
 use tollgate_filters::status_name;
 
 use super::breakers::BreakerCollector;
+use super::families::{self, family};
 use super::services::ServiceCollector;
 use super::timer::{Outcome, RouteTimer};
 
@@ -230,32 +231,15 @@ impl Collector for TimerCollector {
         for (route, timer) in &*timers {
             timer.each(|outcome, series| {
                 let labels = labels(route, outcome, &settings.tags);
-                let mut summary = prometheus::proto::Summary::default();
-                summary.set_sample_count(series.count());
-                summary.set_sample_sum(series.total().as_secs_f64());
-                let mut metric = Metric::from_label(labels.clone());
-                metric.set_summary(summary);
-                seconds.push(metric);
-                let mut gauge = prometheus::proto::Gauge::default();
-                gauge.set_value(series.longest(uptime).as_secs_f64());
-                longest.push(Metric::from_gauge(gauge));
-                if let Some(last) = longest.last_mut() {
-                    last.set_label(labels);
-                }
+                let total = series.total().as_secs_f64();
+                seconds.push(families::summary(labels.clone(), series.count(), total));
+                longest.push(families::gauge(labels, series.longest(uptime).as_secs_f64()));
             });
         }
         let name = format!(
             "{}_requests_seconds",
             settings.prefix.trim_end_matches('.').replace(['.', '-'], "_")
         );
-        let family = |name: String, help: &str, kind, metrics: Vec<Metric>| {
-            let mut family = MetricFamily::default();
-            family.set_name(name);
-            family.set_help(help.to_owned());
-            family.set_field_type(kind);
-            family.set_metric(metrics);
-            family
-        };
         let most = format!("{name}_max");
         let families = [
             family(name, "Time until the answer's head was ready.", MetricType::SUMMARY, seconds),
@@ -280,15 +264,7 @@ fn labels(route: &RouteKey, outcome: &Outcome, tags: &[(String, String)]) -> Vec
     pairs.extend(outcome.path.iter().map(|path| ("path".to_owned(), (**path).to_owned())));
     pairs.extend(tags.iter().map(|(name, value)| (name.replace('.', "_"), value.clone())));
     pairs.sort();
-    pairs
-        .into_iter()
-        .map(|(name, value)| {
-            let mut pair = LabelPair::default();
-            pair.set_name(name);
-            pair.set_value(value);
-            pair
-        })
-        .collect()
+    families::labels(pairs)
 }
 
 /// `CUSTOM` for a status outside the standard ones, as the reference gateway has it.

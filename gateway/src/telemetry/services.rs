@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{MetricFamily, MetricType};
 
+use super::families::{family, gauge, labels};
 use crate::balance::{InstanceState, Services};
 use crate::clock;
 
@@ -44,29 +45,13 @@ impl Collector for ServiceCollector {
             for state in InstanceState::ALL {
                 let are_in = instances.iter().filter(|instance| instance.state(now) == state);
                 let count = u32::try_from(are_in.count()).unwrap_or(u32::MAX);
-                let mut gauge = Gauge::default();
-                gauge.set_value(count.into());
-                let mut metric = Metric::from_gauge(gauge);
-                let labels = [("service", service.name()), ("state", state.name())];
-                metric.set_label(labels.map(pair).into());
-                metrics.push(metric);
+                let labels = labels([("service", service.name()), ("state", state.name())]);
+                metrics.push(gauge(labels, count.into()));
             }
         }
         if metrics.is_empty() {
             return Vec::new();
         }
-        let mut family = MetricFamily::default();
-        family.set_name(NAME.to_owned());
-        family.set_help(HELP.to_owned());
-        family.set_field_type(MetricType::GAUGE);
-        family.set_metric(metrics);
-        vec![family]
+        vec![family(NAME.to_owned(), HELP, MetricType::GAUGE, metrics)]
     }
-}
-
-fn pair((name, value): (&str, &str)) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
 }
