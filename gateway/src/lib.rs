@@ -16,6 +16,7 @@ pub mod gateway;
 mod ip_text;
 pub mod proxy;
 pub mod reload;
+mod secret_source;
 pub mod server;
 pub mod snapshot;
 pub mod stores;

@@ -1,13 +1,13 @@
 //! The token that whoever changes something on the admin listener has to bring.
 
 use std::fmt::{self, Debug};
-use std::fs;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::reload::Environment;
+use crate::secret_source::{BothSet, SecretSource, Unreadable};
 
 /// The environment variable with the token; `ADMIN_TOKEN_FILE` names a file with it.
 const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
@@ -47,21 +47,17 @@ impl AdminToken {
     }
 
     fn wanted(&self) -> Result<Option<String>, Refused> {
-        let of_file = format!("{ADMIN_TOKEN}_FILE");
-        let set = |name: &str| (self.0)(name).filter(|value| !value.trim().is_empty());
-        let text = match (set(ADMIN_TOKEN), set(&of_file)) {
-            (Some(_), Some(_)) => {
-                let told =
-                    format!("`{ADMIN_TOKEN}` and `{of_file}` are both set; set one of them\n");
-                return Err((StatusCode::INTERNAL_SERVER_ERROR, told));
-            }
-            (text, None) => text,
-            (None, Some(path)) => Some(fs::read_to_string(&path).map_err(|error| {
-                let told = format!("cannot read `{path}`, which `{of_file}` names: {error}\n");
-                (StatusCode::INTERNAL_SERVER_ERROR, told)
-            })?),
-        };
-        Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+        let found = SecretSource::find(ADMIN_TOKEN, &*self.0).map_err(|BothSet| {
+            let told =
+                format!("`{ADMIN_TOKEN}` and `{ADMIN_TOKEN}_FILE` are both set; set one of them\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, told)
+        })?;
+        let Some(found) = found else { return Ok(None) };
+        let text = found.read().map_err(|Unreadable { variable, path, source }| {
+            let told = format!("cannot read `{path}`, which `{variable}` names: {source}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, told)
+        })?;
+        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 }
 

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tollgate_filters::auth::KeySet;
 
 use super::AuthError;
+use crate::secret_source::{BothSet, SecretSource, Unreadable};
 
 /// Keys made of a key set, as they are now.
 pub(super) struct KeyFile<K> {
@@ -37,21 +38,17 @@ impl<K> KeyFile<K> {
         environment: &(dyn Fn(&str) -> Option<String> + Send + Sync),
         make: impl Fn(&KeySet) -> K + Send + 'static,
     ) -> Result<Self, AuthError> {
-        let of_file = format!("{variable}_FILE");
-        let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
-        let (text, file) =
-            match (set(variable), set(&of_file)) {
-                (Some(_), Some(_)) => return Err(AuthError::Both(variable)),
-                (None, None) => return Err(AuthError::Missing(variable)),
-                (Some(text), None) => (text, None),
-                (None, Some(path)) => {
-                    let seen = look(&path);
-                    let text = fs::read_to_string(&path).map_err(|source| {
-                        AuthError::Unreadable { variable: of_file, path: path.clone(), source }
-                    })?;
-                    (text.clone(), Some(Watched { path, seen, text }))
-                }
-            };
+        let source = SecretSource::find(variable, environment)
+            .map_err(|BothSet| AuthError::Both(variable))?
+            .ok_or(AuthError::Missing(variable))?;
+        // Before it is read: what changes in between is read again.
+        let seen = source.path().and_then(look);
+        let text = source.read().map_err(|unreadable| {
+            let Unreadable { variable, path, source } = unreadable;
+            AuthError::Unreadable { variable, path, source }
+        })?;
+        let watched = |path: &str| Watched { path: path.to_owned(), seen, text: text.clone() };
+        let file = source.path().map(watched);
         let keys = KeySet::from_json(&text, least)
             .map_err(|source| AuthError::Keys { variable, source })?;
         let current = Arc::new(ArcSwap::from_pointee(make(&keys)));
