@@ -346,6 +346,22 @@ impl<'c, 'a> Section<'c, 'a> {
         found
     }
 
+    /// What stands under one of [`Section::all`], if it is a mapping; if not, that is told.
+    pub(super) fn mapping(
+        &self,
+        entry: &'a Entry<'a>,
+        message: impl Into<String>,
+        help: &str,
+    ) -> Option<Section<'c, 'a>> {
+        let path = self.name_of(&entry.key);
+        let one = Item::Nodes(vec![&entry.value]).section(self.context, path);
+        if one.is_none() {
+            let problem = Invalid::new("wrong-type", message).with_help(help);
+            self.context.error(problem.or_at(entry.span()));
+        }
+        one
+    }
+
     /// The mapping under each key, over all documents, for mappings whose keys are free. A key
     /// without a value is an empty one.
     pub(super) fn sections(&self) -> Vec<(&'a str, Section<'c, 'a>)> {

@@ -7,7 +7,7 @@ use tollgate_filters::{HeaderField, Invalid, header_value};
 use super::Settings;
 use super::read::set;
 use crate::config::context::Value;
-use crate::config::reader::{Item, Section};
+use crate::config::reader::Section;
 
 /// `answers.<path>`: an answer without an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +35,9 @@ pub(super) fn read(section: &Section<'_, '_>, settings: &mut Settings) {
                 .with_help("write it as `forward:` names it: `/fallback: { status: 503 }`");
             answers.context.error(problem.or_at(entry.span()));
         }
-        let name = answers.name_of(&path);
-        let one = Item::Nodes(vec![&entry.value]).section(answers.context, name);
-        let Some(one) = one.map(Section::strictly) else {
-            let problem = Invalid::new("wrong-type", "an answer is a mapping")
-                .with_help("write `/fallback: { status: 503, body: \"…\" }`");
-            answers.context.error(problem.or_at(entry.span()));
-            continue;
-        };
+        let help = "write `/fallback: { status: 503, body: \"…\" }`";
+        let one = answers.mapping(entry, "an answer is a mapping", help);
+        let Some(one) = one.map(Section::strictly) else { continue };
         let answer = answer(&one);
         one.finish();
         settings.answers.insert(path, answer);

@@ -123,14 +123,9 @@ pub(super) fn read(section: &Section<'_, '_>, settings: &mut Settings) {
     if let Some(stores) = section.section("stores") {
         for entry in stores.all() {
             let name = entry.key.to_string();
-            let path = stores.name_of(&name);
-            let one = Item::Nodes(vec![&entry.value]).section(stores.context, path);
-            let Some(one) = one.map(Section::strictly) else {
-                let problem = Invalid::new("wrong-type", format!("`stores.{name}` is a mapping"))
-                    .with_help("write `default: { url: \"${REDIS_URL:}\" }`");
-                stores.context.error(problem.or_at(entry.span()));
-                continue;
-            };
+            let help = "write `default: { url: \"${REDIS_URL:}\" }`";
+            let one = stores.mapping(entry, format!("`stores.{name}` is a mapping"), help);
+            let Some(one) = one.map(Section::strictly) else { continue };
             settings.stores.push(store(&name, &one));
             one.finish();
         }

@@ -10,7 +10,6 @@ use super::Settings;
 use super::read::{one_of, set};
 use crate::config::context::Value;
 use crate::config::reader::{Item, Section};
-use crate::config::tree::Entry;
 use crate::config::values;
 
 /// `type` of a key resolver.
@@ -53,7 +52,9 @@ pub(super) fn key_resolvers(section: &Section<'_, '_>, settings: &mut Settings) 
     let mut marked: Option<String> = None;
     let into = &mut settings.rate_limits;
     for entry in all.all() {
-        let Some(one) = resolver_section(&all, entry) else { continue };
+        let help = "write `byTenant: { type: header, name: X-Tenant }`";
+        let one = all.mapping(entry, "a key resolver is a mapping", help);
+        let Some(one) = one.map(Section::strictly) else { continue };
         let name = entry.key.to_string();
         match resolver(&name, &one) {
             Some(Declared::Simple(resolver)) => {
@@ -81,20 +82,6 @@ pub(super) fn key_resolvers(section: &Section<'_, '_>, settings: &mut Settings) 
     let only = || into.key_resolvers.values().next().filter(|_| into.key_resolvers.len() == 1);
     let default = only().or_else(|| into.key_resolvers.get(marked.as_deref()?)).cloned();
     set(&mut into.default_resolver, default);
-}
-
-fn resolver_section<'c, 'a>(
-    all: &Section<'c, 'a>,
-    entry: &'a Entry<'a>,
-) -> Option<Section<'c, 'a>> {
-    let path = all.name_of(&entry.key);
-    let one = Item::Nodes(vec![&entry.value]).section(all.context, path);
-    if one.is_none() {
-        let problem = Invalid::new("wrong-type", "a key resolver is a mapping")
-            .with_help("write `byTenant: { type: header, name: X-Tenant }`");
-        all.context.error(problem.or_at(entry.span()));
-    }
-    one.map(Section::strictly)
 }
 
 enum Declared {
@@ -210,13 +197,9 @@ pub(super) fn redis_rate_limiter(section: &Section<'_, '_>, settings: &mut Setti
     into.headers = include.then_some(names);
     if let Some(config) = limiter.section("config") {
         for entry in config.all() {
-            let path = config.name_of(&entry.key);
-            let Some(one) = Item::Nodes(vec![&entry.value]).section(config.context, path) else {
-                let problem = Invalid::new("wrong-type", "the limit of a route is a mapping")
-                    .with_help("write `my-route: { replenish-rate: 10, burst-capacity: 20 }`");
-                config.context.error(problem.or_at(entry.span()));
-                continue;
-            };
+            let help = "write `my-route: { replenish-rate: 10, burst-capacity: 20 }`";
+            let one = config.mapping(entry, "the limit of a route is a mapping", help);
+            let Some(one) = one else { continue };
             let written = WrittenLimit {
                 replenish_rate: one.get("replenish-rate", values::int),
                 burst_capacity: one.get("burst-capacity", values::long),

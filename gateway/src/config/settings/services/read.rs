@@ -29,15 +29,11 @@ pub(in crate::config::settings) fn read(section: &Section<'_, '_>, settings: &mu
                 .with_help("a name has letters, digits, `-` and `.`, and no `_`");
             services.context.error(problem.or_at(entry.span()));
         }
-        let path = services.name_of(&name);
         let mut service = ServiceSettings::new(&name);
-        if let Some(one) = Item::Nodes(vec![&entry.value]).section(services.context, path) {
+        let message = format!("`{}` is a mapping", services.name_of(&name));
+        let help = "write `instances: [ { uri: http://host:port } ]` below it";
+        if let Some(one) = services.mapping(entry, message, help) {
             read_service(one.strictly(), &mut service);
-        } else {
-            let message = format!("`{}` is a mapping", services.name_of(&name));
-            let problem = Invalid::new("wrong-type", message)
-                .with_help("write `instances: [ { uri: http://host:port } ]` below it");
-            services.context.error(problem.or_at(entry.span()));
         }
         settings.services.push(service);
     }
