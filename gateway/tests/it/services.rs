@@ -392,6 +392,27 @@ fn resets_and_silence_eject_too() {
 }
 
 #[test]
+fn an_attempt_that_fails_counts_once() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    for (reply, status) in [
+        (Reply::nothing().close(), 502),
+        (Reply::nothing().never(), 504),
+        // It is late at an interim answer, which no wait of the framework finds out.
+        (Reply::nothing().drip(early), 504),
+    ] {
+        let bad = Upstream::with(reply);
+        let ejection = "ejection: { consecutive-failures: 2, time: 1m }";
+        let text = file(&[at(&bad)], ejection)
+            .replace("routes:", "httpclient: { response-timeout: 150ms }\nroutes:");
+        let gateway = Gateway::start(&text);
+        for state in ["up", "ejected"] {
+            assert_eq!(gateway.send("POST /").status, status);
+            assert_eq!(instance(&gateway, 0)["state"], state);
+        }
+    }
+}
+
+#[test]
 fn when_too_many_fail_nobody_stays_ejected() {
     let bad = || Upstream::with(Reply::new(502, "bad"));
     let (one, two, three) = (bad(), bad(), bad());
