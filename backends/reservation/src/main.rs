@@ -14,7 +14,6 @@ mod reservations;
 mod schema;
 mod search;
 mod settings;
-mod status;
 mod stay;
 mod store;
 

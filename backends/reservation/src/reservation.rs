@@ -6,8 +6,8 @@ use service::problem::Problem;
 use service::stored::{read, read_code, read_instant};
 use utoipa::ToSchema;
 
-use crate::status::{RefundStatus, Status};
 use crate::store::Row;
+use ::reservation::machine::{RefundStatus, Status};
 
 /// A reservation.
 #[derive(Debug, Serialize, ToSchema)]

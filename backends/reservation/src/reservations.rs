@@ -17,8 +17,8 @@ use service::query::Query;
 use uuid::Uuid;
 
 use crate::reservation::ReservationDetail;
-use crate::status::Status;
 use crate::store::{self, Filter, Position, Sort};
+use ::reservation::machine::Status;
 
 /// What a cursor is bound to: everything but the page.
 const FILTER: &[&str] = &["status", "from", "to", "sort"];

@@ -7,7 +7,7 @@ use service::stored::quoted;
 use sqlx::{AnyPool, AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 
-use crate::status::Status;
+use ::reservation::machine::Status;
 
 /// Every column that an owner is shown, in the order of [`Row`].
 const COLUMNS: &str = "reservation_id, status, refund_status, place_id, place_name, room_id, \

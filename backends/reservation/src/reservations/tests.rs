@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::harness::{Client, MEMBER, check_problem, nowhere};
 use crate::schema;
-use crate::status::Status;
+use ::reservation::machine::Status;
 use service::timing::Timing;
 
 /// A reservation as the saga would have stored it.

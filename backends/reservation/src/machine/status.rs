@@ -1,13 +1,13 @@
-//! The states a reservation and its refund go through.
+//! The states that a reservation, its refund and its booking at the CMS go through.
 
 use serde::Serialize;
 use service::code::Code;
 use utoipa::ToSchema;
 
 /// State of a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Status {
+pub enum Status {
     /// Accepted; the room is being held and the payment made.
     Requested,
     /// The nights are held, the customer has to pay.
@@ -30,10 +30,30 @@ pub(crate) enum Status {
     Expired,
 }
 
-/// What became of money that has to be returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+/// What is known of the booking at the CMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum RefundStatus {
+pub enum CmsStatus {
+    /// It was never asked for.
+    None,
+    /// It was asked for, and the answer was lost.
+    Unknown,
+    /// The nights are held.
+    Held,
+    /// They are booked.
+    Approved,
+    /// They are booked and paid.
+    Paid,
+    /// They were given back.
+    Cancelled,
+    /// The hold ran out.
+    Expired,
+}
+
+/// What became of money that has to be returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundStatus {
     /// Nothing has to be returned.
     None,
     /// Under way.
@@ -47,9 +67,14 @@ pub(crate) enum RefundStatus {
 }
 
 impl Status {
+    /// Whether nothing but a refund can still happen to it.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Failed | Self::Expired)
+    }
+
     /// Whether room or money is still on its way. A confirmed reservation has arrived, although it
     /// can be cancelled.
-    pub(crate) fn is_open(self) -> bool {
+    pub fn is_open(self) -> bool {
         match self {
             Self::Requested
             | Self::PendingPayment
@@ -92,6 +117,30 @@ impl Code for Status {
     }
 }
 
+impl Code for CmsStatus {
+    const ALL: &'static [Self] = &[
+        Self::None,
+        Self::Unknown,
+        Self::Held,
+        Self::Approved,
+        Self::Paid,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Unknown => "UNKNOWN",
+            Self::Held => "HELD",
+            Self::Approved => "APPROVED",
+            Self::Paid => "PAID",
+            Self::Cancelled => "CANCELLED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+}
+
 impl Code for RefundStatus {
     const ALL: &'static [Self] =
         &[Self::None, Self::Requested, Self::Done, Self::Nothing, Self::Failed];
@@ -116,6 +165,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_api() {
         check_codes::<Status>();
+        check_codes::<CmsStatus>();
         check_codes::<RefundStatus>();
     }
 }
