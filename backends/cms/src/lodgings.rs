@@ -2,6 +2,7 @@
 //! |----------------------------------------------------|---------------------------------|
 //! | `GET /v1/lodgings`                                 | a page of lodgings that fit     |
 //! | `GET /v1/lodgings/{placeId}`                       | one with its rooms and nights   |
+//! | `GET /v1/rooms/{roomId}`                           | one with this room alone        |
 
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ impl Cms {
     paths(
         list,
         show,
+        show_room,
         crate::reservations::reserve,
         crate::reservations::look_up,
         crate::reservations::approve,
@@ -69,6 +71,7 @@ pub(crate) fn routes(cms: Cms, faults: &Faults) -> Router {
     Router::new()
         .route("/v1/lodgings", get(list).layer(strikes("list")))
         .route("/v1/lodgings/{placeId}", get(show).layer(strikes("single")))
+        .route("/v1/rooms/{roomId}", get(show_room).layer(strikes("room")))
         .with_state(cms)
 }
 
@@ -160,6 +163,46 @@ async fn show(
     let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &ids).await?;
     cms.note("single");
     let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &rooms, stay, &exceptions);
+    Ok(One::new(&cms.shared.clock, detail))
+}
+
+/// Shows one room with its lodging.
+///
+/// What is asked before a room is reserved, by whoever knows nothing but the room. Its nights are
+/// those from `checkIn` to `checkOut`; tonight when both are left out.
+#[utoipa::path(
+    get,
+    path = "/v1/rooms/{roomId}",
+    operation_id = "showRoom",
+    tag = "lodgings",
+    params(
+        ("roomId" = i64, Path, minimum = 1, description = "Id of the room"),
+        ("checkIn" = Option<String>, Query, format = Date, description = "First night, from today to 90 days ahead; together with checkOut"),
+        ("checkOut" = Option<String>, Query, format = Date, description = "Day of leaving, 1 to 30 nights after checkIn"),
+    ),
+    responses(
+        (status = 200, description = "The lodging with this room alone", body = One<LodgingDetail>),
+        (status = 400, description = "INVALID_REQUEST with errors[]", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "ROOM_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+async fn show_room(
+    State(cms): State<Cms>,
+    Path(room_id): Path<String>,
+    mut query: Query,
+) -> Result<One<LodgingDetail>, Problem> {
+    let room_id = query::id("roomId", &room_id)?;
+    let stay = Stay::read(&mut query, cms.shared.clock.today());
+    query.finish()?;
+    let (lodging, room) = cms.catalogue.room(room_id).ok_or_else(|| {
+        Problem::not_found("ROOM_NOT_FOUND", format!("there is no room {room_id}"))
+    })?;
+    let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &[room_id]).await?;
+    cms.note("room");
+    let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &[room], stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))
 }
 

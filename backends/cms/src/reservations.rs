@@ -31,7 +31,7 @@ use cms::hold::{Refusal, Status};
 
 /// Where faults can strike.
 pub(crate) const OPERATIONS: &[&str] =
-    &["list", "single", "reserve", "look-up", "approve", "cancel", "payment-complete"];
+    &["list", "single", "room", "reserve", "look-up", "approve", "cancel", "payment-complete"];
 
 /// What the handlers of this file share.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use service::keys::KeySet;
 use service::proof::{SecuritySchemes, from_gateway, from_services};
 use utoipa::OpenApi;
 
-use crate::cms::Cms;
 use crate::places::Places;
-use crate::{members, places, reservations, search, store};
+use crate::saga::Saga;
+use crate::{booking, members, operations, places, reservations, search, store};
 
 /// The `OpenAPI` document.
 #[derive(Debug, OpenApi)]
@@ -21,6 +21,18 @@ use crate::{members, places, reservations, search, store};
         places::show_room,
         reservations::list,
         reservations::show,
+        booking::create,
+        booking::approve,
+        booking::cancel,
+        booking::show_cancellable,
+        booking::show_history,
+        operations::list_attention,
+        operations::show_operations,
+        operations::redrive_step,
+        operations::redrive_message,
+        operations::compensate,
+        operations::settle_refund,
+        operations::clear_attention,
         members::count_open
     ),
     // Parameters are not looked through for schemas.
@@ -36,10 +48,11 @@ use crate::{members, places, reservations, search, store};
 pub(crate) struct Api;
 
 /// Every route, each behind the proof it needs.
-pub(crate) fn routes(cms: Cms, keys: &KeySet, shared: &Shared) -> Router {
+pub(crate) fn routes(saga: &Saga, keys: &KeySet, shared: &Shared) -> Router {
     let clock = &shared.clock;
-    let places = places::routes(Places { cms, clock: clock.clone() });
-    let of_members = places.merge(reservations::routes(shared.clone()));
-    let of_services = members::routes(shared.clone());
+    let places = places::routes(Places { cms: saga.cms.clone(), clock: clock.clone() });
+    let of_members =
+        places.merge(reservations::routes(shared.clone())).merge(booking::routes(saga.clone()));
+    let of_services = members::routes(shared.clone()).merge(operations::routes(saga.clone()));
     from_gateway(of_members, keys, clock).merge(from_services(of_services, keys, clock))
 }

@@ -4,6 +4,7 @@
 //! its side ends here. Nothing is kept: the CMS searches in memory within milliseconds, and an older
 //! list offers rooms that are gone.
 
+pub(crate) mod bookings;
 mod wire;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};

@@ -1,37 +1,84 @@
 //! The service as its callers see it, without a socket, on 1 May 2025.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderValue;
+use messaging::broker::{Broker, BrokerUrl};
+use messaging::bus::Bus;
+use messaging::health::Health;
+use messaging::relay::Relay;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
+use service::crash::Crash;
 use service::database::Database;
 use service::testing::{Answer, Signer, call};
+use service::timing::Timing;
+use tempfile::TempDir;
+use tokio::sync::Notify;
 use utoipa::OpenApi;
 
 use crate::api::{self, Api};
 use crate::cms::Cms;
-use service::timing::Timing;
+use crate::metrics::Metrics;
+use crate::payments::Payments;
+use crate::saga::Saga;
 
 /// The member that asks unless a test says otherwise.
 pub(crate) const MEMBER: i64 = 42;
 
 pub(crate) struct Client {
+    pub(crate) saga: Saga,
     router: Router,
     signer: Signer,
+    _folder: TempDir,
 }
 
 impl Client {
-    /// A service with this store that finds its CMS at `cms`.
-    pub(crate) fn new(database: &Database, cms: &str, timing: &Timing) -> Self {
+    /// A service with this store that finds its CMS at `cms` and payment nowhere. Its relay
+    /// publishes nothing, and nobody works for it.
+    pub(crate) async fn new(database: &Database, cms: &str, timing: &Timing) -> Self {
+        Self::with_payment(database, cms, &nowhere(), timing).await
+    }
+
+    /// The same with a payment service.
+    pub(crate) async fn with_payment(
+        database: &Database,
+        cms: &str,
+        payment: &str,
+        timing: &Timing,
+    ) -> Self {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
-        let cms = Cms::new(cms, HeaderValue::from_static("key-of-the-cms"), timing).unwrap();
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-        let routes = api::routes(cms, signer.keys(), &shared);
+        let folder = TempDir::new().unwrap();
+        let url = BrokerUrl::Log(folder.path().join("broker.db"));
+        let bus = Bus {
+            service: crate::NAME,
+            instance: "1".to_owned(),
+            broker: Broker::open(&url, timing, &shared.clock).await.unwrap(),
+            timing: Arc::new(timing.clone()),
+            clock: shared.clock.clone(),
+            crash: Crash::default(),
+            metrics: messaging::metrics::Metrics::new(&shared.registry).unwrap(),
+            health: Health::default(),
+        };
+        let keys = signer.keys();
+        let saga = Saga {
+            database: database.clone(),
+            clock: shared.clock.clone(),
+            timing: Arc::new(timing.clone()),
+            cms: Cms::new(cms, HeaderValue::from_static("key-of-the-cms"), timing).unwrap(),
+            payments: Payments::new(payment, keys.clone(), &shared.clock, timing).unwrap(),
+            relay: Relay::new(&bus, database).handle(),
+            crash: Crash::default(),
+            metrics: Metrics::new(&shared.registry).unwrap(),
+            work: Arc::new(Notify::new()),
+        };
+        let routes = api::routes(&saga, keys, &shared);
         let app = App::new(routes, &Api::openapi(), shared).unwrap();
-        Self { router: app.into_router(), signer }
+        Self { saga, router: app.into_router(), signer, _folder: folder }
     }
 
     /// Asks as [`MEMBER`].
@@ -46,10 +93,28 @@ impl Client {
         call(&self.router, "GET", target, &headers, "").await.unwrap()
     }
 
+    /// Sends through the gateway as [`MEMBER`], with one header more.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+        more: Option<(&'static str, &str)>,
+    ) -> Answer {
+        let mut headers = self.signer.gateway(method, target, Some((MEMBER, "USER")));
+        headers.extend(more.map(|(name, value)| (name, value.to_owned())));
+        call(&self.router, method, target, &headers, body).await.unwrap()
+    }
+
     /// Asks as another service.
     pub(crate) async fn get_as_service(&self, target: &str) -> Answer {
-        let headers = self.signer.service("member", "GET", target, b"");
-        call(&self.router, "GET", target, &headers, "").await.unwrap()
+        self.send_as_service("GET", target, "").await
+    }
+
+    /// Sends as another service.
+    pub(crate) async fn send_as_service(&self, method: &str, target: &str, body: &str) -> Answer {
+        let headers = self.signer.service("member", method, target, body.as_bytes());
+        call(&self.router, method, target, &headers, body).await.unwrap()
     }
 
     /// Asks without any proof.

@@ -3,8 +3,16 @@
 use service::database::SchemaStep;
 
 /// Every step, oldest first.
-pub(crate) const STEPS: &[SchemaStep] = &[SchemaStep {
-    version: 1,
-    name: "reservations",
-    sql: include_str!("../migrations/0001_reservations.sql"),
-}];
+pub(crate) const STEPS: &[SchemaStep] = &[
+    SchemaStep {
+        version: 1,
+        name: "reservations",
+        sql: include_str!("../migrations/0001_reservations.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        name: "steps, history, alerts and what is due",
+        sql: include_str!("../migrations/0002_saga.sql"),
+    },
+    SchemaStep { version: 3, name: "outbox and inbox", sql: messaging::schema::SQL },
+];

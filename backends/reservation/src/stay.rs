@@ -4,9 +4,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use service::query::Query;
 
-const LONGEST_NIGHTS: i32 = 30;
+pub(crate) const LONGEST_NIGHTS: i32 = 30;
 /// How many days ahead a stay may begin.
-const HORIZON_DAYS: i32 = 90;
+pub(crate) const HORIZON_DAYS: i32 = 90;
 
 /// A first night and the day of leaving; at least one night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,11 @@
 //! Reservations in the store.
 
+pub(crate) mod answers;
+pub(crate) mod due;
+pub(crate) mod history;
+pub(crate) mod record;
+pub(crate) mod steps;
+
 use serde::Serialize;
 use service::code::Code;
 use service::cursor::Cursor;
@@ -17,7 +23,7 @@ const COLUMNS: &str = "reservation_id, status, refund_status, place_id, place_na
     payment_approved_at, created_at, updated_at";
 
 /// What is stored of a reservation and shown to its owner.
-#[derive(Debug, FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub(crate) struct Row {
     pub(crate) reservation_id: String,
     pub(crate) status: String,

@@ -135,6 +135,13 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
+    /// Adds when the same request is worth another try.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
     /// Adds what is wrong with a field.
     #[must_use]
     pub fn about(mut self, error: FieldError) -> Self {

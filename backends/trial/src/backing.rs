@@ -51,7 +51,8 @@ impl Backing {
     pub fn broker(&self, folder: &Path) -> String {
         match &self.0 {
             Kind::Embedded => format!("sqlite://{}", folder.join("broker.db").display()),
-            Kind::Real { kafka, .. } => format!("kafka://{kafka}"),
+            // Topics of its own for each run.
+            Kind::Real { kafka, run, .. } => format!("kafka://{kafka}/{run}."),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use service::testing::Signer;
 use service::tls;
@@ -14,7 +14,7 @@ use service::tls;
 use crate::evidence::{Answer, Asked};
 
 /// Longer than any service lets a customer wait.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,12 @@ impl Journal {
 }
 
 impl Reply {
+    pub(crate) async fn read(answer: Response) -> Result<Self, reqwest::Error> {
+        let status = answer.status();
+        let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
+        Ok(Self { status, body })
+    }
+
     /// What an answer that went well carries.
     pub fn payload(&self) -> &Value {
         self.body.get("payload").unwrap_or(&Value::Null)
@@ -205,9 +211,6 @@ impl Booker {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await?;
-        let status = answer.status();
-        let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
-        Ok(Reply { status, body })
+        Ok(Reply::read(request.send().await?).await?)
     }
 }

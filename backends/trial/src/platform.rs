@@ -7,11 +7,14 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
 use service::testing::{Process, Signer};
+use service::tls;
 use tempfile::TempDir;
 
 use crate::backing::Backing;
-use crate::booker::{Addresses, Booker, Journal};
+use crate::booker::{Addresses, Booker, Journal, LIMIT, Reply};
 use crate::profile::PROFILE;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -62,6 +65,7 @@ pub struct Platform {
     addresses: BTreeMap<Service, String>,
     admin: String,
     processes: Mutex<BTreeMap<Service, Process>>,
+    http: Client,
     folder: TempDir,
 }
 
@@ -79,6 +83,7 @@ impl Platform {
             addresses,
             admin: free_address()?,
             processes: Mutex::default(),
+            http: tls::client("http://127.0.0.1")?.timeout(LIMIT).build()?,
             folder: tempfile::tempdir()?,
         };
         for service in Service::ALL {
@@ -149,6 +154,62 @@ impl Platform {
         let addresses =
             Addresses { reservation: self.base(Service::Reservation), pg: self.base(Service::Pg) };
         Booker::new(addresses, self.signer.clone(), member, self.journal.clone())
+    }
+
+    /// Asks a service as another one does.
+    pub async fn ask(
+        &self,
+        service: Service,
+        method: Method,
+        target: &str,
+        body: Option<Value>,
+    ) -> Result<Reply> {
+        let text = body.map(|body| body.to_string()).unwrap_or_default();
+        let proof = self.signer.service("trial", method.as_str(), target, text.as_bytes());
+        let mut request = self.http.request(method, format!("{}{target}", self.base(service)));
+        for (name, value) in proof {
+            request = request.header(name, value);
+        }
+        if !text.is_empty() {
+            request = request.header("content-type", "application/json").body(text);
+        }
+        Ok(Reply::read(request.send().await?).await?)
+    }
+
+    /// Asks the CMS as the reservation service does.
+    pub async fn ask_cms(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Value>,
+    ) -> Result<Reply> {
+        let url = format!("{}{target}", self.base(Service::Cms));
+        self.send(self.http.request(method, url).header("x-api-key", CMS_API_KEY), body).await
+    }
+
+    /// Asks the payment gateway's stand-in, below its own path.
+    pub async fn ask_pg(&self, method: Method, target: &str, body: Option<Value>) -> Result<Reply> {
+        let url = format!("{}{target}", self.base(Service::Pg));
+        self.send(self.http.request(method, url), body).await
+    }
+
+    /// Asks the CMS's admin listener.
+    pub async fn ask_cms_admin(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Value>,
+    ) -> Result<Reply> {
+        let url = format!("{}{target}", self.cms_admin());
+        self.send(self.http.request(method, url), body).await
+    }
+
+    async fn send(&self, request: RequestBuilder, body: Option<Value>) -> Result<Reply> {
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        Ok(Reply::read(request.send().await?).await?)
     }
 
     fn variables(&self, service: Service) -> Result<Vec<(&'static str, String)>> {

@@ -355,3 +355,24 @@ fn the_document_and_the_parser_know_the_same_parameters() {
     assert_eq!(names, [parameters::FILTER, &["size", "cursor"]].concat());
     assert_eq!(parameters[0]["schema"]["maximum"], area::ALL.last().unwrap().code);
 }
+
+/// RS-08: whoever knows only the room is shown it with its lodging.
+#[tokio::test]
+async fn rs_08_a_room_is_found_by_its_id_alone() {
+    on_each_database(schema::STEPS, async |database| {
+        let client = Client::new(&database).await;
+        let answer = client.get(&format!("/v1/rooms/921?{STAY}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let lodging = &answer.json["payload"];
+        let rooms = lodging["rooms"].as_array().unwrap();
+        assert_eq!((rooms.len(), &rooms[0]["roomId"]), (1, &json!(921)));
+        assert_eq!(rooms[0]["placeId"], lodging["placeId"]);
+        let place = format!("/v1/lodgings/{}?{STAY}", lodging["placeId"]);
+        let listed = client.get(&place).await.json["payload"]["rooms"].as_array().unwrap().clone();
+        assert!(listed.contains(&rooms[0]), "{listed:?}");
+        let answer = client.get("/v1/rooms/999999999").await;
+        assert_eq!((answer.status.as_u16(), &answer.json["code"]), (404, &json!("ROOM_NOT_FOUND")));
+    })
+    .await
+    .unwrap();
+}

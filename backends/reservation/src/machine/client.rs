@@ -4,6 +4,10 @@ use super::{Announcement, Decision, Effect, Refusal, Reservation, Row, Status};
 
 /// A payment that the booker says is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that have nothing to do with each other"
+)]
 pub struct Approval {
     /// Whether the payment is the reservation's.
     pub is_our_payment: bool,

@@ -30,7 +30,7 @@ async fn beside(base: &str, timing: Timing, test: impl AsyncFnOnce(Client)) {
     let folder = TempDir::new().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
     let database = Database::open(&url, schema::STEPS).await.unwrap();
-    test(Client::new(&database, base, &timing)).await;
+    test(Client::new(&database, base, &timing).await).await;
     database.close().await;
 }
 

@@ -52,7 +52,8 @@ impl Stored {
 
 async fn on_stores(test: impl AsyncFn(Client, Database)) {
     on_each_database(schema::STEPS, async |database| {
-        test(Client::new(&database, &nowhere(), &Timing::default()), database.clone()).await;
+        let client = Client::new(&database, &nowhere(), &Timing::default()).await;
+        test(client, database.clone()).await;
     })
     .await
     .unwrap();

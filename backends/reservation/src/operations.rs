@@ -1,0 +1,467 @@
+//! For operators (5.5).
+//!
+//! | endpoint                                                     | answers                     |
+//! |--------------------------------------------------------------|-----------------------------|
+//! | `GET /internal/v1/reservations?attention=true`               | what has to be looked at    |
+//! | `GET /internal/v1/reservations/{id}`                         | everything about one        |
+//! | `POST /internal/v1/reservations/{id}/steps/{kind}/redrive`   | 202 it is due now (T32)     |
+//! | `POST /internal/v1/outbox/{messageId}/redrive`               | 202 it is sent again (T32)  |
+//! | `POST /internal/v1/reservations/{id}/compensate`             | 202 it is given up (T31)    |
+//! | `POST /internal/v1/reservations/{id}/refund/settle`          | 202 settled by hand (T33)   |
+//! | `POST /internal/v1/reservations/{id}/attention/clear`        | 204                         |
+
+use ::reservation::machine::Verdict;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use service::body::Json;
+use service::check::Check;
+use service::code::{Code, codes};
+use service::envelope::One;
+use service::problem::{Problem, ProblemDocument};
+use service::query::Query;
+use service::stored::read_instant;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::reservation::ReservationDetail;
+use crate::saga::{Failure, Saga, SettleError};
+use crate::store::history::{self, AlertRow};
+use crate::store::record::{self, Record};
+use crate::store::steps::{self, Kind};
+
+/// More alerts than anybody reads at once.
+const MOST_ALERTS: i64 = 500;
+const LONGEST_NOTE: usize = 500;
+
+/// What an operator says about what it does.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Note {
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 500)]
+    note: Option<String>,
+}
+
+/// Something an operator has to look at.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AlertView {
+    reservation_id: String,
+    #[schema(example = "REFUND_FAILED")]
+    kind: String,
+    detail: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A call of the CMS, or a result that waits.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepView {
+    #[schema(example = "cms_approve")]
+    kind: String,
+    /// `OPEN`, `DONE` or `CLOSED`.
+    state: String,
+    attempts: i64,
+    #[schema(format = DateTime)]
+    next_attempt_at: String,
+    /// Until when somebody works on it.
+    #[schema(format = DateTime)]
+    leased_until: Option<String>,
+    last_error: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// Something that happened, also when it changed nothing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EntryView {
+    seq: i64,
+    from: Option<String>,
+    to: String,
+    /// Rows of the table of transitions, or `NOTED` or `DUPLICATE`.
+    cause: String,
+    actor: String,
+    message_id: Option<String>,
+    note: Option<String>,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+/// The last refund command.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RefundView {
+    refund_id: String,
+    amount: Option<i64>,
+    #[schema(example = "CUSTOMER")]
+    reason_code: Option<String>,
+}
+
+/// Everything that is known of a reservation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OperationsView {
+    reservation: ReservationDetail,
+    member_id: i64,
+    #[schema(example = "PAID")]
+    cms_status: String,
+    cms_reservation_id: Option<String>,
+    payment_key: Option<String>,
+    #[schema(format = DateTime)]
+    charged_at: Option<String>,
+    #[schema(format = DateTime)]
+    released_at: Option<String>,
+    #[schema(format = DateTime)]
+    approve_deadline: Option<String>,
+    #[schema(format = DateTime)]
+    confirm_deadline: Option<String>,
+    /// When a timer looks at it next.
+    #[schema(format = DateTime)]
+    due_at: Option<String>,
+    refund: Option<RefundView>,
+    steps: Vec<StepView>,
+    history: Vec<EntryView>,
+    attention: Vec<AlertView>,
+}
+
+/// The endpoints of this file.
+pub(crate) fn routes(saga: Saga) -> Router {
+    let one = "/internal/v1/reservations/{reservationId}";
+    Router::new()
+        .route("/internal/v1/reservations", get(list_attention))
+        .route(one, get(show_operations))
+        .route(&format!("{one}/steps/{{kind}}/redrive"), post(redrive_step))
+        .route(&format!("{one}/compensate"), post(compensate))
+        .route(&format!("{one}/refund/settle"), post(settle_refund))
+        .route(&format!("{one}/attention/clear"), post(clear_attention))
+        .route("/internal/v1/outbox/{messageId}/redrive", post(redrive_message))
+        .with_state(saga)
+}
+
+/// Lists what operators have to look at, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/reservations",
+    operation_id = "listAttention",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("attention" = bool, Query, description = "Must be true: there is no other list")),
+    responses(
+        (status = 200, description = "At most 500", body = One<Vec<AlertView>>),
+        (status = 400, description = "INVALID_REQUEST with errors[]", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_attention(
+    State(saga): State<Saga>,
+    mut query: Query,
+) -> Result<One<Vec<AlertView>>, Problem> {
+    let wanted = query.parse("attention", "true", |text| (text == "true").then_some(()));
+    if wanted.is_none() && query.all("attention").is_empty() {
+        query.reject("attention", "must be true", None);
+    }
+    query.finish()?;
+    let alerts = history::open_alerts(saga.database.pool(), None, MOST_ALERTS).await?;
+    let alerts = alerts.into_iter().map(AlertView::new).collect::<Result<_, _>>()?;
+    Ok(One::new(&saga.clock, alerts))
+}
+
+/// Shows everything that is known of a reservation.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/reservations/{reservationId}",
+    operation_id = "showOperations",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("reservationId" = String, Path, format = "uuid", description = "Id of the reservation")),
+    responses(
+        (status = 200, description = "The reservation", body = One<OperationsView>),
+        (status = 400, description = "INVALID_REQUEST", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn show_operations(
+    State(saga): State<Saga>,
+    Path(reservation_id): Path<String>,
+) -> Result<One<OperationsView>, Problem> {
+    let id = read_id(&reservation_id)?;
+    let mut connection = saga.database.pool().acquire().await?;
+    let record = record::load(&mut connection, &id).await?;
+    drop(connection);
+    let record = record.ok_or_else(|| Failure::Unknown.into_problem())?;
+    let pool = saga.database.pool();
+    let steps = steps::list(pool, &id).await?;
+    let history = history::list(pool, &id).await?;
+    let alerts = history::open_alerts(pool, Some(&id), MOST_ALERTS).await?;
+    let view = OperationsView::new(record, steps, history, alerts)?;
+    Ok(One::new(&saga.clock, view))
+}
+
+/// Makes the open steps of a kind due at once.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reservations/{reservationId}/steps/{kind}/redrive",
+    operation_id = "redriveStep",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(
+        ("reservationId" = String, Path, format = "uuid", description = "Id of the reservation"),
+        ("kind" = String, Path, description = "cms_approve, cms_payment_complete, release_room or apply_result"),
+    ),
+    responses(
+        (status = 202, description = "It is due now"),
+        (status = 400, description = "INVALID_REQUEST with errors[]", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND or STEP_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn redrive_step(
+    State(saga): State<Saga>,
+    Path((reservation_id, kind)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let id = read_id(&reservation_id)?;
+    let mut check = Check::new();
+    let kind = check.parse("kind", Some(&kind), codes::<Kind>(" "), Kind::by_code);
+    let kind = check.finish_with(kind)?;
+    let hurried = saga.redrive_steps(&id, kind.code()).await.map_err(Failure::into_problem)?;
+    if hurried == 0 {
+        let detail = format!("the reservation has no open step {}", kind.code());
+        return Err(Problem::not_found("STEP_NOT_FOUND", detail));
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Sends a message once more under its id.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/outbox/{messageId}/redrive",
+    operation_id = "redriveMessage",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("messageId" = String, Path, format = "uuid", description = "Id of the message")),
+    responses(
+        (status = 202, description = "It is sent again"),
+        (status = 400, description = "INVALID_REQUEST", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "MESSAGE_NOT_FOUND: there is none, or it is too old", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn redrive_message(
+    State(saga): State<Saga>,
+    Path(message_id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let not_found = || Problem::not_found("MESSAGE_NOT_FOUND", "there is no such message");
+    let id = Uuid::try_parse(&message_id).map_err(|_| not_found())?;
+    let is_sent = saga.redrive_message(id).await.map_err(Failure::into_problem)?;
+    if is_sent { Ok(StatusCode::ACCEPTED) } else { Err(not_found()) }
+}
+
+/// Gives a booking up that the CMS does not fix: room and money come back.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reservations/{reservationId}/compensate",
+    operation_id = "compensate",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("reservationId" = String, Path, format = "uuid", description = "Id of the reservation")),
+    request_body = Note,
+    responses(
+        (status = 202, description = "It is being undone"),
+        (status = 400, description = "INVALID_REQUEST with errors[], or MALFORMED_JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "INVALID_STATE: it is not CONFIRMING; or CONCURRENT_MODIFICATION", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn compensate(
+    State(saga): State<Saga>,
+    Path(reservation_id): Path<String>,
+    Json(body): Json<Note>,
+) -> Result<StatusCode, Problem> {
+    let id = read_id(&reservation_id)?;
+    let note = body.check()?;
+    let changed = saga.compensate(&id, &note).await.map_err(Failure::into_problem)?;
+    match changed.decision.verdict {
+        Verdict::Refused(_) => {
+            let status = &changed.record.shown.status;
+            let detail =
+                format!("only a reservation that is CONFIRMING is given up; it is {status}");
+            Err(Problem::conflict("INVALID_STATE", detail))
+        }
+        Verdict::Applies | Verdict::Noted | Verdict::Duplicate | Verdict::Contradiction => {
+            Ok(StatusCode::ACCEPTED)
+        }
+    }
+}
+
+/// Notes that money which the payment gateway refuses to return was returned otherwise.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reservations/{reservationId}/refund/settle",
+    operation_id = "settleRefund",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("reservationId" = String, Path, format = "uuid", description = "Id of the reservation")),
+    request_body = Note,
+    responses(
+        (status = 202, description = "It is settled, or payment has marked it and will say so"),
+        (status = 400, description = "INVALID_REQUEST with errors[], or MALFORMED_JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "INVALID_STATE: no refund of it was refused; or CONCURRENT_MODIFICATION", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 502, description = "UPSTREAM_PROTOCOL", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "PAYMENT_UNAVAILABLE, STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "UPSTREAM_TIMEOUT", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn settle_refund(
+    State(saga): State<Saga>,
+    Path(reservation_id): Path<String>,
+    Json(body): Json<Note>,
+) -> Result<StatusCode, Problem> {
+    let id = read_id(&reservation_id)?;
+    let note = body.check()?;
+    match saga.settle_refund(&id, &note).await {
+        Ok(()) => Ok(StatusCode::ACCEPTED),
+        Err(SettleError::State) => {
+            let detail = "only a refund that was refused is settled by hand";
+            Err(Problem::conflict("INVALID_STATE", detail))
+        }
+        Err(SettleError::Payment(error)) => Err(error.into_problem("PAYMENT_UNAVAILABLE")),
+        Err(SettleError::Failure(failure)) => Err(failure.into_problem()),
+    }
+}
+
+/// Clears what operators were told of a reservation.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reservations/{reservationId}/attention/clear",
+    operation_id = "clearAttention",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("reservationId" = String, Path, format = "uuid", description = "Id of the reservation, also of one that nobody knows")),
+    request_body = Note,
+    responses(
+        (status = 204, description = "Nothing is left to look at"),
+        (status = 400, description = "INVALID_REQUEST with errors[], or MALFORMED_JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND: nothing was told of it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn clear_attention(
+    State(saga): State<Saga>,
+    Path(reservation_id): Path<String>,
+    Json(body): Json<Note>,
+) -> Result<StatusCode, Problem> {
+    let id = read_id(&reservation_id)?;
+    let note = body.check()?;
+    let is_cleared = saga.clear_alerts(&id, &note).await.map_err(Failure::into_problem)?;
+    if is_cleared { Ok(StatusCode::NO_CONTENT) } else { Err(Failure::Unknown.into_problem()) }
+}
+
+impl Note {
+    fn check(self) -> Result<String, Problem> {
+        let mut check = Check::new();
+        let note = check.text("note", self.note.as_deref(), 1..=LONGEST_NOTE);
+        check.finish_with(note)
+    }
+}
+
+impl AlertView {
+    fn new(row: AlertRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            reservation_id: row.reservation_id,
+            kind: row.kind,
+            detail: row.detail,
+            created_at: read_instant(&row.created_at)?,
+        })
+    }
+}
+
+impl OperationsView {
+    fn new(
+        record: Record,
+        steps: Vec<steps::StepRow>,
+        history: Vec<history::EntryRow>,
+        alerts: Vec<AlertRow>,
+    ) -> Result<Self, Problem> {
+        let at = |text: Option<String>| text.as_deref().map(read_instant).transpose();
+        let step = |row: steps::StepRow| {
+            Ok(StepView {
+                kind: row.kind,
+                state: row.state,
+                attempts: row.attempts,
+                next_attempt_at: read_instant(&row.next_attempt_at)?,
+                leased_until: at(row.leased_until)?,
+                last_error: row.last_error,
+                created_at: read_instant(&row.created_at)?,
+                updated_at: read_instant(&row.updated_at)?,
+            })
+        };
+        let entry = |row: history::EntryRow| {
+            Ok(EntryView {
+                seq: row.seq,
+                from: row.from_status,
+                to: row.to_status,
+                cause: row.cause,
+                actor: row.actor,
+                message_id: row.message_id,
+                note: row.note,
+                at: read_instant(&row.at)?,
+            })
+        };
+        let refund = record.refund_id.map(|refund_id| RefundView {
+            refund_id,
+            amount: record.refund_amount,
+            reason_code: record.refund_reason,
+        });
+        Ok(Self {
+            reservation: ReservationDetail::new(record.shown)?,
+            member_id: record.member_id,
+            cms_status: record.cms_status,
+            cms_reservation_id: record.cms_reservation_id,
+            payment_key: record.payment_key,
+            charged_at: at(record.charged_at)?,
+            released_at: at(record.released_at)?,
+            approve_deadline: at(record.approve_deadline)?,
+            confirm_deadline: at(record.confirm_deadline)?,
+            due_at: at(record.due_at)?,
+            refund,
+            steps: steps.into_iter().map(step).collect::<Result<_, sqlx::Error>>()?,
+            history: history.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?,
+            attention: alerts.into_iter().map(AlertView::new).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn read_id(text: &str) -> Result<String, Problem> {
+    let id = Uuid::try_parse(text).map_err(|_| Failure::Unknown.into_problem())?;
+    Ok(id.to_string())
+}

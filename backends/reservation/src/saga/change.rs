@@ -1,0 +1,224 @@
+//! One transaction that takes a reservation from one state to the next.
+
+use ::reservation::machine::{Decision, Event, Verdict, decide};
+use jiff::Timestamp;
+use messaging::inbox;
+use service::stored::instant;
+use sqlx::AnyConnection;
+use uuid::Uuid;
+
+use super::{Saga, letters};
+use crate::cms::bookings::Held;
+use crate::payments::Payment;
+use crate::store::answers;
+use crate::store::record::{self, Record};
+use crate::store::steps::{self, Claim};
+
+/// How often a change is tried again when another one came between.
+const RACES: usize = 10;
+
+/// What happens to a reservation in the state it is found in; nothing when it does not apply.
+pub(super) type Happening<'a> =
+    dyn Fn(&Record, Timestamp) -> Result<Option<Event>, sqlx::Error> + Send + Sync + 'a;
+
+/// What happens to a reservation.
+pub(super) struct Change<'a> {
+    /// Which.
+    pub(super) reservation_id: &'a str,
+    /// What happens to it.
+    pub(super) event: &'a Happening<'a>,
+    /// What is known beside the event.
+    pub(super) known: Known<'a>,
+}
+
+/// What is known beside an event, and is kept or passed on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    /// Who did it.
+    pub(super) actor: Actor,
+    /// The message that is dealt with.
+    pub(super) message: Option<&'a Message<'a>>,
+    /// The step that is done by it.
+    pub(super) step: Option<Claim<'a>>,
+    /// Whoever makes the reservation, who must still be the one.
+    pub(super) maker: Option<&'a str>,
+    /// What the CMS holds.
+    pub(super) held: Option<&'a Held>,
+    /// What payment told of the payment.
+    pub(super) payment: Option<&'a Payment>,
+    /// The payment's key.
+    pub(super) key: Option<&'a str>,
+    /// Code and sentence of a refusal.
+    pub(super) refusal: Option<(&'a str, &'a str)>,
+    /// What the booker or an operator says about it.
+    pub(super) note: Option<&'a str>,
+    /// The answer that decides a create, kept under its key.
+    pub(super) answer: Option<&'a str>,
+}
+
+/// Who did it, as it appears in the history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Actor {
+    #[default]
+    System,
+    Booker,
+    Payment,
+    Cms,
+    Operator,
+}
+
+/// A message that is dealt with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'a> {
+    /// Whose inbox it is.
+    pub(crate) group: &'static str,
+    /// Its id.
+    pub(crate) id: Uuid,
+    /// The whole of it, for the results that have to wait.
+    pub(crate) content: &'a str,
+}
+
+/// What came of a change.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// What was decided; nothing happened when there is none.
+    pub(crate) decision: Decision,
+    /// The reservation as it is now.
+    pub(crate) record: Record,
+    /// The rows of the outbox that were written.
+    pub(crate) produced: Vec<Uuid>,
+}
+
+/// Why a change did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The store did not do it.
+    #[error("the store does not do it")]
+    Store(#[from] sqlx::Error),
+    /// There is no such reservation.
+    #[error("there is no such reservation")]
+    Unknown,
+    /// Others changed the reservation again and again.
+    #[error("others change the reservation all the time")]
+    Raced,
+    /// Somebody else works on it.
+    #[error("somebody else works on it")]
+    Leased,
+    /// The message was dealt with by somebody else.
+    #[error("the message was dealt with in the meantime")]
+    Taken,
+    /// It does not apply any more.
+    #[error("it does not apply any more")]
+    Past,
+    /// What was kept cannot be read.
+    #[error("what was kept cannot be read")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+impl Actor {
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::System => "SYSTEM",
+            Self::Booker => "BOOKER",
+            Self::Payment => "PAYMENT",
+            Self::Cms => "CMS",
+            Self::Operator => "OPERATOR",
+        }
+    }
+}
+
+impl Saga {
+    /// Makes a change, and makes it again when another one came between.
+    pub(super) async fn change(&self, change: Change<'_>) -> Result<Changed, Failure> {
+        for _ in 0..RACES {
+            if let Some(changed) = self.try_change(&change).await? {
+                self.hand_on(&changed);
+                return Ok(changed);
+            }
+        }
+        Err(Failure::Raced)
+    }
+
+    /// Makes a change; nothing when another one was faster.
+    async fn try_change(&self, change: &Change<'_>) -> Result<Option<Changed>, Failure> {
+        let now = self.clock.now();
+        let mut transaction = self.database.write().await?;
+        let found = record::load(&mut transaction, change.reservation_id).await?;
+        let before = found.ok_or(Failure::Unknown)?;
+        check_leases(&mut transaction, &before, &change.known).await?;
+        let event = (change.event)(&before, now)?.ok_or(Failure::Past)?;
+        let decision = decide(&before.facts()?, event);
+        if let Verdict::Refused(_) = decision.verdict {
+            return Ok(Some(Changed { decision, record: before, produced: Vec::new() }));
+        }
+        let after = self.apply(&before, &decision, &change.known, now)?;
+        if !record::update(&mut transaction, &after).await? {
+            return Ok(None);
+        }
+        let context =
+            letters::Context { before: &before, after: &after, known: &change.known, now };
+        context.note(&mut transaction, &decision).await?;
+        let produced = context.carry_out(&mut transaction, &decision).await?;
+        self.finish(&mut transaction, &after, &change.known, &produced).await?;
+        transaction.commit().await?;
+        self.metrics.tell(&before, &after, &decision);
+        Ok(Some(Changed { decision, record: after, produced }))
+    }
+
+    /// What belongs to the change whatever was decided: its step, its message, its answer.
+    async fn finish(
+        &self,
+        connection: &mut AnyConnection,
+        record: &Record,
+        known: &Known<'_>,
+        produced: &[Uuid],
+    ) -> Result<(), Failure> {
+        let now = self.clock.now();
+        if let Some(claim) = known.step
+            && !steps::finish(connection, claim, &instant(now)).await?
+        {
+            return Err(Failure::Leased);
+        }
+        if let Some(message) = known.message {
+            note_message(connection, message, produced, now).await?;
+        }
+        if let (Some(answer), Some(key), Some(hash)) =
+            (known.answer, &record.idempotency_key, &record.request_hash)
+        {
+            let whose = (record.member_id, key.as_str());
+            answers::keep(connection, whose, (hash, answer), &instant(now)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes down that a message was dealt with.
+pub(super) async fn note_message(
+    connection: &mut AnyConnection,
+    message: &Message<'_>,
+    produced: &[Uuid],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    match inbox::record(connection, message.group, message.id, produced, now).await {
+        Ok(()) => Ok(()),
+        Err(inbox::RecordError::Taken) => Err(Failure::Taken),
+        Err(inbox::RecordError::Store(error)) => Err(Failure::Store(error)),
+    }
+}
+
+/// Whoever has lost its lease has lost its say.
+async fn check_leases(
+    connection: &mut AnyConnection,
+    record: &Record,
+    known: &Known<'_>,
+) -> Result<(), Failure> {
+    if let Some(maker) = known.maker
+        && record.create_owner.as_deref() != Some(maker)
+    {
+        return Err(Failure::Leased);
+    }
+    match known.step {
+        Some(claim) if !steps::is_held(connection, claim).await? => Err(Failure::Leased),
+        Some(_) | None => Ok(()),
+    }
+}
