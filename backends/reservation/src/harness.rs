@@ -29,7 +29,6 @@ use crate::saga::Saga;
 pub(crate) const MEMBER: i64 = 42;
 
 pub(crate) struct Client {
-    pub(crate) saga: Saga,
     router: Router,
     signer: Signer,
     _folder: TempDir,
@@ -39,16 +38,6 @@ impl Client {
     /// A service with this store that finds its CMS at `cms` and payment nowhere. Its relay
     /// publishes nothing, and nobody works for it.
     pub(crate) async fn new(database: &Database, cms: &str, timing: &Timing) -> Self {
-        Self::with_payment(database, cms, &nowhere(), timing).await
-    }
-
-    /// The same with a payment service.
-    pub(crate) async fn with_payment(
-        database: &Database,
-        cms: &str,
-        payment: &str,
-        timing: &Timing,
-    ) -> Self {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
@@ -70,7 +59,7 @@ impl Client {
             clock: shared.clock.clone(),
             timing: Arc::new(timing.clone()),
             cms: Cms::new(cms, HeaderValue::from_static("key-of-the-cms"), timing).unwrap(),
-            payments: Payments::new(payment, keys.clone(), &shared.clock, timing).unwrap(),
+            payments: Payments::new(&nowhere(), keys.clone(), &shared.clock, timing).unwrap(),
             relay: Relay::new(&bus, database).handle(),
             crash: Crash::default(),
             metrics: Metrics::new(&shared.registry).unwrap(),
@@ -78,7 +67,7 @@ impl Client {
         };
         let routes = api::routes(&saga, keys, &shared);
         let app = App::new(routes, &Api::openapi(), shared).unwrap();
-        Self { saga, router: app.into_router(), signer, _folder: folder }
+        Self { router: app.into_router(), signer, _folder: folder }
     }
 
     /// Asks as [`MEMBER`].
@@ -93,28 +82,10 @@ impl Client {
         call(&self.router, "GET", target, &headers, "").await.unwrap()
     }
 
-    /// Sends through the gateway as [`MEMBER`], with one header more.
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        target: &str,
-        body: &str,
-        more: Option<(&'static str, &str)>,
-    ) -> Answer {
-        let mut headers = self.signer.gateway(method, target, Some((MEMBER, "USER")));
-        headers.extend(more.map(|(name, value)| (name, value.to_owned())));
-        call(&self.router, method, target, &headers, body).await.unwrap()
-    }
-
     /// Asks as another service.
     pub(crate) async fn get_as_service(&self, target: &str) -> Answer {
-        self.send_as_service("GET", target, "").await
-    }
-
-    /// Sends as another service.
-    pub(crate) async fn send_as_service(&self, method: &str, target: &str, body: &str) -> Answer {
-        let headers = self.signer.service("member", method, target, body.as_bytes());
-        call(&self.router, method, target, &headers, body).await.unwrap()
+        let headers = self.signer.service("member", "GET", target, b"");
+        call(&self.router, "GET", target, &headers, "").await.unwrap()
     }
 
     /// Asks without any proof.

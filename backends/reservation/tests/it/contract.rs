@@ -12,6 +12,19 @@ async fn keeps_to_its_document() {
     service.store(include_str!("reservation.sql")).await;
     let address = service.process.address().unwrap();
     let contract = Contract::new(service.process.get("/openapi.json").unwrap().json).unwrap();
+    let contract = contract
+        .knows("messageId", "01968a3e-0000-7000-b000-000000000001")
+        .knows("kind", "cms_approve")
+        .knows("attention", true)
+        .knows("paymentId", "01968a3e-0000-7000-8000-000000000002")
+        .knows("paymentKey", "key")
+        .knows("amount", 220_000)
+        .weight("approveReservation", 20)
+        .knows("roomId", 921)
+        .knows("clientPhoneNumber", "01000000000")
+        .weight("compensate", 20)
+        .weight("settleRefund", 20)
+        .weight("createReservation", 20);
 
     let proof = |request: &GeneratedRequest| -> Headers {
         let (method, target) = (request.method(), request.target());
@@ -21,7 +34,7 @@ async fn keeps_to_its_document() {
         service.signer.gateway(method, target, Some(MEMBER))
     };
     let ask = async |request: &GeneratedRequest| over_tcp(&address, request, &proof(request)).await;
-    let report = run(&contract, 1500, ask).await;
+    let report = run(&contract, 2500, ask).await;
     assert!(report.findings.is_empty(), "{report}");
     assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
 

@@ -7,12 +7,13 @@ mod fake_cms;
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use service::testing::{Answer, Process, Signer};
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
+use uuid::Uuid;
 
-use crate::fake_cms::{FakeCms, Reply, listed, refused, shown};
+use crate::fake_cms::{FakeCms, Reply, free_room, listed, refused, shown};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_reservation");
 const MEMBER: (i64, &str) = (42, "USER");
@@ -29,12 +30,16 @@ impl Reservation {
     fn beside(cms: &FakeCms) -> Self {
         let folder = TempDir::new().unwrap();
         let database = format!("sqlite://{}", folder.path().join("reservation.db").display());
+        let broker = format!("sqlite://{}", folder.path().join("broker.db").display());
         let signer = Signer::new().unwrap();
         let variables = [
             ("DATABASE_URL", database.as_str()),
             ("GATEWAY_PROOF_KEYS", signer.jwks()),
             ("CMS_URL", &cms.base()),
             ("CMS_API_KEY", "key-of-the-cms"),
+            // Payment is played by the same server.
+            ("PAYMENT_URL", &cms.base()),
+            ("BROKER_URL", &broker),
         ];
         let process = Process::serving(BINARY, &variables).unwrap();
         Self { process, signer, database, _folder: folder }
@@ -44,7 +49,7 @@ impl Reservation {
     async fn store(&self, sql: &'static str) {
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&self.database).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 
@@ -54,9 +59,21 @@ impl Reservation {
     }
 }
 
-/// Knows lodging 93 and no other.
+/// Knows lodging 93 and no other, holds and gives back whatever is wanted, and makes payments.
 fn good(target: &str) -> Reply {
+    let payload = |payload: Value| Reply::Json(200, json!({ "timestamp": "", "payload": payload }));
     match target.split('?').next() {
+        Some("/v1/rooms/921") => free_room(),
+        Some("/v1/reservations") => payload(json!({
+            "cmsReservationId": "c1", "status": "HELD", "holdExpiresAt": "2999-01-01T00:00:00Z"
+        })),
+        Some("/v1/payments") => payload(json!({
+            "paymentId": Uuid::new_v4(), "orderName": "달빛호텔_킹_1", "totalAmount": 220_000,
+            "status": "READY", "paymentKey": null, "method": null, "approvedAt": null
+        })),
+        Some(path) if path.starts_with("/v1/rooms/") => refused(404, "ROOM_NOT_FOUND"),
+        Some(path) if path.ends_with("/settle") => refused(404, "REFUND_NOT_FOUND"),
+        Some(path) if path.ends_with("/cancel") => payload(json!({ "status": "CANCELLED" })),
         Some("/v1/lodgings") if target.contains("cursor=") => refused(400, "INVALID_CURSOR"),
         Some("/v1/lodgings") => listed(),
         Some("/v1/lodgings/93") => shown(),
