@@ -135,7 +135,8 @@ impl Booker {
         member: i64,
         journal: Journal,
     ) -> Result<Self, Box<dyn Error>> {
-        let http = tls::client(&addresses.pg)?.timeout(LIMIT).build()?;
+        // Processes come and go, and their connections with them.
+        let http = tls::client(&addresses.pg)?.timeout(LIMIT).pool_max_idle_per_host(0).build()?;
         Ok(Self { http, addresses, signer, member, journal })
     }
 

@@ -11,6 +11,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use service::testing::{Process, Signer};
 use service::tls;
+use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 
 use crate::backing::Backing;
@@ -39,6 +40,12 @@ pub enum Service {
     Notification,
 }
 
+/// Keeps everybody from writing to the embedded log.
+#[derive(Debug)]
+pub struct BrokerLock(
+    #[expect(dead_code, reason = "it is the connection that holds it")] AnyConnection,
+);
+
 impl Service {
     /// All of them, in the order they are started.
     pub const ALL: [Self; 5] =
@@ -65,6 +72,7 @@ pub struct Platform {
     addresses: BTreeMap<Service, String>,
     admin: String,
     processes: Mutex<BTreeMap<Service, Process>>,
+    others: Mutex<Vec<Process>>,
     http: Client,
     folder: TempDir,
 }
@@ -83,7 +91,12 @@ impl Platform {
             addresses,
             admin: free_address()?,
             processes: Mutex::default(),
-            http: tls::client("http://127.0.0.1")?.timeout(LIMIT).build()?,
+            others: Mutex::default(),
+            // Processes come and go, and their connections with them.
+            http: tls::client("http://127.0.0.1")?
+                .timeout(LIMIT)
+                .pool_max_idle_per_host(0)
+                .build()?,
             folder: tempfile::tempdir()?,
         };
         for service in Service::ALL {
@@ -94,16 +107,22 @@ impl Platform {
 
     /// Starts a service, which must not run, with variables beside its usual ones.
     pub fn start_service(&self, service: Service, more: &[(&str, &str)]) -> Result<()> {
+        let process = self.launch(service, more)?;
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(service, process);
+        Ok(())
+    }
+
+    fn launch(&self, service: Service, more: &[(&str, &str)]) -> Result<Process> {
         let variables = self.variables(service)?;
         let mut all: Vec<(&str, &str)> = PROFILE.to_vec();
         all.extend(variables.iter().map(|(name, value)| (*name, value.as_str())));
+        all.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
         all.extend(more);
         let program = programs()?.join(service.name());
         let program = program.to_str().ok_or("the folder of the programs is not UTF-8")?;
         let process = Process::serving(program, &all)
             .map_err(|error| format!("{}: {error}", service.name()))?;
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).insert(service, process);
-        Ok(())
+        Ok(process)
     }
 
     /// Ends a service as `kill -9` does.
@@ -119,6 +138,19 @@ impl Platform {
             self.processes.lock().unwrap_or_else(PoisonError::into_inner).remove(&service);
         let process = process.ok_or("it does not run")?;
         process.ended()
+    }
+
+    /// Sends a signal to a service, such as `STOP`.
+    pub fn signal(&self, service: Service, name: &str) -> Result<()> {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.get(&service).ok_or("it does not run")?.signal(name)
+    }
+
+    /// Starts a second process of a service on an address of its own; it ends with the platform.
+    pub fn start_another(&self, service: Service) -> Result<()> {
+        let process = self.launch(service, &[("LISTEN", &free_address()?), ("INSTANCE", "2")])?;
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+        Ok(())
     }
 
     /// What a service has written since it was last started.
@@ -174,6 +206,34 @@ impl Platform {
             request = request.header("content-type", "application/json").body(text);
         }
         Ok(Reply::read(request.send().await?).await?)
+    }
+
+    /// Sends payment an announcement as the payment gateway does.
+    pub async fn announce(&self, body: Value) -> Result<Reply> {
+        let target = "/v1/webhooks/toss";
+        let mut request = self.http.post(format!("{}{target}", self.base(Service::Payment)));
+        for (name, value) in self.signer.gateway("POST", target, None) {
+            request = request.header(name, value);
+        }
+        self.send(request, Some(body)).await
+    }
+
+    /// Holds the write lock of the embedded log until it is dropped (L7).
+    pub async fn lock_broker(&self) -> Result<BrokerLock> {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.backing.broker(self.folder())).await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        Ok(BrokerLock(connection))
+    }
+
+    /// How many records of the embedded log nobody could read.
+    pub async fn dead_letters(&self) -> Result<i64> {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.backing.broker(self.folder())).await?;
+        let count = "SELECT COUNT(*) FROM records WHERE topic LIKE '%.DLT'";
+        let found = sqlx::query_scalar(count).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(found)
     }
 
     /// Asks the CMS as the reservation service does.

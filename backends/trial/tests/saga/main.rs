@@ -5,4 +5,6 @@
 #![cfg(test)]
 
 mod booking;
+mod crashes;
+mod faults;
 mod stage;

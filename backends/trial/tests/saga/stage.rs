@@ -132,6 +132,12 @@ impl Stage {
         found.await
     }
 
+    /// The booker's own reservations, the newest first.
+    pub(crate) async fn reservations(&self) -> Vec<Value> {
+        let reply = self.booker.ask(Method::GET, "/v1/reservation", None, None).await.unwrap();
+        reply.payload().as_array().unwrap_or_else(|| panic!("{reply}")).clone()
+    }
+
     /// What an operator sees of a reservation.
     pub(crate) async fn operations(&self, id: &str) -> Value {
         let target = format!("/internal/v1/reservations/{id}");
