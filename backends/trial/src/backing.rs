@@ -37,7 +37,8 @@ impl Backing {
         let Kind::Real { postgres, run, made, .. } = &self.0 else {
             return Ok(format!("sqlite://{}", folder.join(format!("{service}.db")).display()));
         };
-        let schema = format!("{service}_{run}");
+        // Names that begin with `pg_` are the server's own.
+        let schema = format!("t_{service}_{run}");
         let mut made = made.lock().map_err(|error| error.to_string())?;
         if !made.contains(&schema) {
             make_schema(postgres, &schema)?;

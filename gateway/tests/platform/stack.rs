@@ -1,5 +1,5 @@
-//! The whole platform: six services, the gateway with the repository's `routes.yaml`, and what they
-//! keep their data in.
+//! The whole platform: six services, the payment gateway's stand-in, the gateway with the
+//! repository's `routes.yaml`, and what they keep their data in.
 
 use std::collections::HashMap;
 use std::fs;
@@ -32,8 +32,8 @@ pub(crate) enum Stores {
 }
 
 /// Every service, in the order they are started.
-pub(crate) const SERVICES: [&str; 6] =
-    ["cms", "reservation", "member", "planner", "payment", "notification"];
+pub(crate) const SERVICES: [&str; 7] =
+    ["pg", "cms", "payment", "reservation", "member", "planner", "notification"];
 
 /// How the gateway is started.
 #[derive(Debug, Clone)]
@@ -125,14 +125,14 @@ impl Stack {
         for name in SERVICES {
             let url = format!("{}_URL", name.to_uppercase());
             if !options.services.contains(&name) {
-                let nobody = format!("http://{}", crate::program::free_address());
+                let nobody = format!("http://{}{}", crate::program::free_address(), path_of(name));
                 environment.push((url, nobody));
                 continue;
             }
             let mut own = environment.clone();
             own.push(("DATABASE_URL".to_owned(), database(stores, name, folder.path())));
             let service = Service::start(name, "127.0.0.1:0", own);
-            environment.push((url, format!("http://{}", service.address)));
+            environment.push((url, format!("http://{}{}", service.address, path_of(name))));
             services.insert(name, service);
         }
         let echo = Echo::start();
@@ -306,12 +306,18 @@ fn routes(echo: &Echo, edits: &[(String, String)]) -> String {
 }
 
 /// A file, or a schema of its own on the server.
+/// Where a service serves below its address.
+pub(crate) fn path_of(service: &str) -> &'static str {
+    if service == "pg" { "/pg" } else { "" }
+}
+
 fn database(stores: Stores, service: &str, folder: &Path) -> String {
     if stores == Stores::Embedded {
         return format!("sqlite://{}", folder.join(format!("{service}.db")).display());
     }
     let server = postgres().unwrap();
-    let schema = format!("{service}_{}", Uuid::new_v4().simple());
+    // Names that begin with `pg_` are the server's own.
+    let schema = format!("t_{service}_{}", Uuid::new_v4().simple());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         sqlx::any::install_default_drivers();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Own;
-use crate::stack::{Options, Stack, Stores};
+use crate::stack::{Options, Stack, Stores, path_of};
 
 pub(crate) const OWN: &[Own] = &[("the_walk_through_works_as_it_is_printed", walk)];
 
@@ -16,6 +16,7 @@ fn walk(stores: Stores) {
         .args(["-euo", "pipefail"])
         .arg(script)
         .env("GATEWAY", format!("http://{}", stack.address))
+        .env("PG", format!("http://{}{}", stack.service("pg"), path_of("pg")))
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
@@ -26,6 +27,10 @@ fn walk(stores: Stores) {
         "\"memberEmail\":",
         "\"startPrice\":",
         "\"roomName\":",
+        "\"status\":\"PENDING_PAYMENT\"",
+        "\"status\":\"CONFIRMED\"",
+        "\"refundStatus\":\"DONE\"",
+        "\"to\":\"CANCELLED\"",
         "\"regionName\":\"경주\"",
         "\"locationName\":\"Beach\"",
         "204",

@@ -50,7 +50,7 @@ fn a_09_reservation_dies_on_the_way_to_a_booking() {
             ("reservation.step.between", 1),
             ("reservation.result.before_offset", 1),
             ("relay.after_publish", 1),
-            ("relay.after_publish", 3),
+            ("relay.after_publish", 2),
         ]
         .into_iter()
         .enumerate()
