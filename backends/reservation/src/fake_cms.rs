@@ -75,14 +75,6 @@ pub(crate) fn shown() -> Reply {
     Reply::Json(200, json!({ "timestamp": "", "payload": lodging }))
 }
 
-/// A room that is free, as the CMS says it.
-#[allow(dead_code, reason = "only one of the test programs that share this file needs it")]
-pub(crate) fn free_room() -> Reply {
-    let Reply::Json(status, mut answer) = shown() else { unreachable!() };
-    answer["payload"]["rooms"][0]["available"] = json!(true);
-    Reply::Json(status, answer)
-}
-
 /// An error of the CMS.
 pub(crate) fn refused(status: u16, code: &str) -> Reply {
     Reply::Json(status, json!({ "status": status, "code": code, "detail": "inner words" }))

@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::fake_cms::{FakeCms, Reply, free_room, listed, refused, shown};
+use crate::fake_cms::{FakeCms, Reply, listed, refused, shown};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_reservation");
 const MEMBER: (i64, &str) = (42, "USER");
@@ -57,6 +57,13 @@ impl Reservation {
         let headers = self.signer.gateway("GET", target, Some(MEMBER));
         self.process.request("GET", target, &headers, "").unwrap()
     }
+}
+
+/// A room that is free, as the CMS says it.
+fn free_room() -> Reply {
+    let Reply::Json(status, mut answer) = shown() else { panic!("the CMS shows no lodging") };
+    answer["payload"]["rooms"][0]["available"] = json!(true);
+    Reply::Json(status, answer)
 }
 
 /// Knows lodging 93 and no other, holds and gives back whatever is wanted, and makes payments.

@@ -1,22 +1,22 @@
 //! What every scenario stands on.
 
-use std::env;
 use std::future::Future;
 use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{ToSpan, Zoned};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::interval;
+use service::settings::Variables;
+use tokio::time::{Instant, interval};
 use trial::backing::Backing;
 use trial::booker::{Booker, Pending, Reply, Wish};
 use trial::platform::{Platform, Service};
 
 /// Longer than anything takes with the profile of trials on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Five processes are enough for two cores.
 static TURN: Mutex<()> = Mutex::new(());
@@ -28,11 +28,12 @@ pub(crate) struct Stage {
 }
 
 /// Runs a scenario on embedded parts, and on the servers that the environment names.
-pub(crate) fn on_each(scenario: impl AsyncFn(&Stage)) {
-    run(Backing::embedded(), &scenario);
-    match (env::var("DATABASE_URL"), env::var("KAFKA_BROKERS")) {
-        (Ok(postgres), Ok(kafka)) => run(Backing::real(&postgres, &kafka), &scenario),
-        _ if env::var("CI").is_ok_and(|ci| ci == "true") => {
+pub(crate) fn on_each(scenario: impl AsyncFn(&Stage) + Copy) {
+    run(Backing::embedded(), scenario);
+    let variables = Variables::of_process();
+    match (variables.get("DATABASE_URL"), variables.get("KAFKA_BROKERS")) {
+        (Some(postgres), Some(kafka)) => run(Backing::real(postgres, kafka), scenario),
+        _ if variables.get("CI") == Some("true") => {
             panic!("with CI=true set DATABASE_URL and KAFKA_BROKERS")
         }
         _ => writeln!(io::stderr(), "skipped: no DATABASE_URL and KAFKA_BROKERS, embedded only")
@@ -41,11 +42,11 @@ pub(crate) fn on_each(scenario: impl AsyncFn(&Stage)) {
 }
 
 /// Runs a scenario that is about us alone on embedded parts.
-pub(crate) fn on_embedded(scenario: impl AsyncFn(&Stage)) {
-    run(Backing::embedded(), &scenario);
+pub(crate) fn on_embedded(scenario: impl AsyncFn(&Stage) + Copy) {
+    run(Backing::embedded(), scenario);
 }
 
-fn run(backing: Backing, scenario: &impl AsyncFn(&Stage)) {
+fn run(backing: Backing, scenario: impl AsyncFn(&Stage) + Copy) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let platform = Platform::start(backing).unwrap();
     let booker = platform.booker(42).unwrap();
