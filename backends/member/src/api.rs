@@ -10,6 +10,7 @@
 //! | `POST /v1/members/me/password`                  | `password_change` | the gateway, a member  |
 //! | `DELETE /v1/members/me`                         | `withdrawal`      | the gateway, a member  |
 //! | `GET /internal/v1/members/{memberId}/auth-view` | `auth_view`       | a service              |
+//! | `GET /internal/v1/members/{memberId}/contact`   | `contact`         | a service              |
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -25,7 +26,7 @@ use crate::password::Passwords;
 use crate::reservations::Reservations;
 use crate::sessions::Sessions;
 use crate::store::{Record, Revocation, Store};
-use crate::{auth_view, login, password_change, profile, sign_up, withdrawal};
+use crate::{auth_view, contact, login, password_change, profile, sign_up, withdrawal};
 
 /// On an answer: the gateway ends all sessions of the member before it hands the answer on.
 pub(crate) const REVOKE: (HeaderName, HeaderValue) =
@@ -56,6 +57,7 @@ pub(crate) struct Members {
         password_change::change,
         withdrawal::withdraw,
         auth_view::show,
+        contact::show,
     ),
     tags(
         (name = "members", description = "Members and their accounts"),
@@ -74,7 +76,7 @@ pub(crate) fn routes(members: Members, keys: &KeySet, clock: &Clock) -> Router {
         .merge(password_change::routes())
         .merge(withdrawal::routes())
         .with_state(members.clone());
-    let inner = auth_view::routes().with_state(members);
+    let inner = auth_view::routes().merge(contact::routes()).with_state(members);
     from_gateway(outer, keys, clock).merge(from_services(inner, keys, clock))
 }
 

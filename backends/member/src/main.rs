@@ -3,6 +3,7 @@
 mod administrator;
 mod api;
 mod auth_view;
+mod contact;
 mod email;
 mod kind;
 mod login;

@@ -1,5 +1,7 @@
 //! The service as its callers see it, without a socket, on 1 May 2025.
 
+use std::sync::Arc;
+
 use axum::Router;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
@@ -8,6 +10,7 @@ use service::testing::{Answer, Signer, call, on_each_database};
 use utoipa::OpenApi;
 
 use crate::api::{self, Api};
+use crate::internal::Operators;
 use crate::schema;
 
 /// The member that asks unless a test says otherwise.
@@ -23,7 +26,8 @@ impl Client {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         let signer = Signer::new().unwrap().at(&clock);
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-        let routes = api::routes(signer.keys(), &shared);
+        let operators = Operators { shared: shared.clone(), work: Arc::default() };
+        let routes = api::routes(signer.keys(), &operators);
         let app = App::new(routes, &Api::openapi(), shared).unwrap();
         Self { router: app.into_router(), signer }
     }

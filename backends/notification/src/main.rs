@@ -2,42 +2,145 @@
 
 mod api;
 mod code;
+mod consumer;
+mod contacts;
+mod dispatcher;
 #[cfg(test)]
 mod harness;
+mod internal;
+mod notice;
 mod notification;
 mod notifications;
 mod preferences;
 mod schema;
 mod settings;
+mod sink;
 mod store;
+mod template;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use messaging::broker::{Broker, BrokerError};
+use messaging::bus::Bus;
+use messaging::consumer::Consumer;
+use messaging::health::Health;
+use messaging::relay::{Relay, RelayHandle};
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 use utoipa::OpenApi;
 
 use crate::api::Api;
+use crate::consumer::Events;
+use crate::contacts::Contacts;
+use crate::dispatcher::Dispatcher;
+use crate::internal::Operators;
 use crate::settings::Settings;
+use crate::sink::Sink;
+use crate::template::Templates;
+
+/// The name this service goes by among services.
+const NAME: &str = "notification";
 
 fn main() -> ExitCode {
-    server::main("notification", run)
+    server::main(NAME, run)
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service, proof_keys } =
-        Settings::read(&variables).map_err(StartError::Settings)?;
-    telemetry::start(&service.log);
-    let listener = server::bind(service.listen).await?;
-    let database = Database::open(&service.database_url, schema::STEPS).await?;
+    let settings = Settings::read(&variables).map_err(StartError::Settings)?;
+    telemetry::start(&settings.service.log);
+    let listener = server::bind(settings.service.listen).await?;
+    let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     let shared =
         Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let app = App::new(api::routes(&proof_keys, &shared), &Api::openapi(), shared)?;
-    server::serve(listener, app, service.drain).await?;
+    let bus = bus(&settings, &shared).await?;
+    let relay = Relay::new(&bus, &database);
+    let work = Arc::new(Notify::new());
+    let dispatcher = dispatcher(&settings, &shared, relay.handle(), &work).await?;
+    let events = Events {
+        database: database.clone(),
+        clock: shared.clock.clone(),
+        crash: settings.crash.clone(),
+        work: Arc::clone(&work),
+    };
+    let events = Consumer::new(&bus, events);
+    let events = events.map_err(|error| {
+        StartError::Other("the schemas of messages cannot be used", error.into())
+    })?;
+    let operators = Operators { shared: shared.clone(), work };
+    let routes = api::routes(&settings.proof_keys, &operators);
+    let health = bus.health.clone();
+    let app = App::new(routes, &Api::openapi(), shared)?.ready_when(move || health.check());
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut consumers = JoinSet::new();
+    // Whoever could tell is gone: that is to stop, too.
+    consumers.spawn(events.run_until(async move { drop(stopped.await) }));
+    let mut background = JoinSet::new();
+    background.spawn(relay.run());
+    background.spawn(dispatcher.run());
+    server::serve(listener, app, settings.service.drain).await?;
+    drop(stop);
+    while consumers.join_next().await.is_some() {}
+    background.shutdown().await;
+    bus.broker.close().await;
     database.close().await;
     Ok(())
+}
+
+async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
+    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
+    let unusable = |error: BrokerError| {
+        StartError::Other("messages cannot be received; check BROKER_URL", error.into())
+    };
+    let metrics = messaging::metrics::Metrics::new(&shared.registry);
+    Ok(Bus {
+        service: NAME,
+        instance: settings.broker.instance.clone(),
+        broker: broker.map_err(unusable)?,
+        timing: Arc::new(settings.timing.clone()),
+        clock: shared.clock.clone(),
+        crash: settings.crash.clone(),
+        metrics: metrics.map_err(|error| {
+            StartError::Other("the metrics contradict themselves", error.into())
+        })?,
+        health: Health::default(),
+    })
+}
+
+async fn dispatcher(
+    settings: &Settings,
+    shared: &Shared,
+    relay: RelayHandle,
+    work: &Arc<Notify>,
+) -> Result<Dispatcher, StartError> {
+    let templates = Templates::own()
+        .map_err(|error| StartError::Other("the templates cannot be read", error.into()))?;
+    let sink = Sink::open(&settings.sink_file)
+        .await
+        .map_err(|error| StartError::Other("SINK_FILE cannot be written", error.into()))?;
+    let contacts = settings
+        .member_url
+        .as_deref()
+        .map(|url| Contacts::new(url, settings.proof_keys.clone(), &shared.clock));
+    let contacts = contacts
+        .transpose()
+        .map_err(|error| StartError::Other("MEMBER_URL cannot be used", error.into()))?;
+    Ok(Dispatcher {
+        database: shared.database.clone(),
+        clock: shared.clock.clone(),
+        timing: Arc::new(settings.timing.clone()),
+        templates: Arc::new(templates),
+        contacts,
+        sink,
+        relay,
+        crash: settings.crash.clone(),
+        work: Arc::clone(work),
+    })
 }

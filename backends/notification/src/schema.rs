@@ -3,8 +3,16 @@
 use service::database::SchemaStep;
 
 /// Every step, oldest first.
-pub(crate) const STEPS: &[SchemaStep] = &[SchemaStep {
-    version: 1,
-    name: "notifications and preferences",
-    sql: include_str!("../migrations/0001_notifications.sql"),
-}];
+pub(crate) const STEPS: &[SchemaStep] = &[
+    SchemaStep {
+        version: 1,
+        name: "notifications and preferences",
+        sql: include_str!("../migrations/0001_notifications.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        name: "deliveries",
+        sql: include_str!("../migrations/0002_delivery.sql"),
+    },
+    SchemaStep { version: 3, name: "outbox and inbox", sql: messaging::schema::SQL },
+];

@@ -1,5 +1,7 @@
 //! Notifications and preferences in the store.
 
+pub(crate) mod delivery;
+
 use jiff::Timestamp;
 use service::code::Code;
 use service::cursor::Cursor;
@@ -88,6 +90,16 @@ pub(crate) async fn find(
         "SELECT {COLUMNS} FROM notifications WHERE notification_id = $1 AND member_id = $2"
     ));
     sqlx::query_as(text).bind(notification_id).bind(member_id).fetch_optional(pool).await
+}
+
+/// Every delivery that an event led to.
+pub(crate) async fn of_event(pool: &AnyPool, event_id: &str) -> Result<Vec<Row>, sqlx::Error> {
+    // Only column names are composed.
+    let text = AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM notifications WHERE source_event_id = $1 \
+         ORDER BY template_code, channel"
+    ));
+    sqlx::query_as(text).bind(event_id.to_owned()).fetch_all(pool).await
 }
 
 /// Notes that a member has read a notification, unless it had before; whether there is one.

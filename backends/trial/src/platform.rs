@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -206,6 +207,28 @@ impl Platform {
             request = request.header("content-type", "application/json").body(text);
         }
         Ok(Reply::read(request.send().await?).await?)
+    }
+
+    /// Asks a service as the gateway does for a member.
+    pub async fn ask_for_member(
+        &self,
+        service: Service,
+        member: i64,
+        (method, target): (Method, &str),
+        body: Option<Value>,
+    ) -> Result<Reply> {
+        let proof = self.signer.gateway(method.as_str(), target, Some((member, "USER")));
+        let mut request = self.http.request(method, format!("{}{target}", self.base(service)));
+        for (name, value) in proof {
+            request = request.header(name, value);
+        }
+        self.send(request, body).await
+    }
+
+    /// What the notification service has handed to those who deliver, line by line.
+    pub fn delivered(&self) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(self.folder().join("sink.jsonl"))?;
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
     /// Sends payment an announcement as the payment gateway does.

@@ -10,9 +10,10 @@ async fn keeps_to_its_document() {
     service.store(STORED).await;
     let address = service.process.address().unwrap();
     let contract = Contract::new(service.process.get("/openapi.json").unwrap().json).unwrap();
+    let contract = contract.knows("sourceEventId", "01968a3e-0000-7000-8000-000000000002");
 
     let ask = async |request: &GeneratedRequest| {
-        let proof = service.signer.gateway(request.method(), request.target(), Some(MEMBER));
+        let proof = request.proof(&service.signer, "trial", MEMBER);
         over_tcp(&address, request, &proof).await
     };
     let report = run(&contract, 1500, ask).await;

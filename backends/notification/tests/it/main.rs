@@ -29,9 +29,15 @@ impl Notification {
 
     fn over(folder: TempDir) -> Self {
         let database = format!("sqlite://{}", folder.path().join("notification.db").display());
+        let broker = format!("sqlite://{}", folder.path().join("broker.db").display());
+        let sink = folder.path().join("sink.jsonl").display().to_string();
         let signer = Signer::new().unwrap();
-        let variables =
-            [("DATABASE_URL", database.as_str()), ("GATEWAY_PROOF_KEYS", signer.jwks())];
+        let variables = [
+            ("DATABASE_URL", database.as_str()),
+            ("GATEWAY_PROOF_KEYS", signer.jwks()),
+            ("BROKER_URL", &broker),
+            ("SINK_FILE", &sink),
+        ];
         let process = Process::serving(BINARY, &variables).unwrap();
         Self { process, signer, database, folder }
     }
@@ -45,7 +51,7 @@ impl Notification {
     async fn store(&self, sql: &'static str) {
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&self.database).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 }

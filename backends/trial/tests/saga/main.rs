@@ -7,4 +7,5 @@
 mod booking;
 mod crashes;
 mod faults;
+mod notices;
 mod stage;
