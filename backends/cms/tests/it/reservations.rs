@@ -91,6 +91,46 @@ fn a_07_a_lost_answer_is_no_second_effect() {
     assert_eq!(reserved.count(), 2);
 }
 
+/// whoever asked for a hold has hung up long before the call is processed. It takes effect late,
+/// unless it was cancelled meanwhile.
+#[test]
+fn x_02_a_call_that_was_given_up_takes_effect_late() {
+    let folder = TempDir::new().unwrap();
+    let (mut cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "60")]);
+    let rooms = free_rooms(&cms, 2);
+    give_up(&mut cms, &wanted("a", &rooms[0]));
+    assert_eq!(cms.get("/v1/reservations/a").status, 404, "it came in time");
+    let is_held = || cms.get("/v1/reservations/a").status == 200;
+    cms.0.wait_until("the late hold", is_held).unwrap();
+
+    give_up(&mut cms, &wanted("b", &rooms[1]));
+    let cancel = json!({ "reason": "unknown", "reasonCode": "WITHDRAW" });
+    assert_eq!(status(&cms.post("/v1/reservations/b/cancel", &cancel)), "CANCELLED");
+    let is_late = || {
+        let made = admin(&cms, "GET", "/admin/calls?externalId=b", &Value::Null);
+        made.as_array()
+            .unwrap()
+            .iter()
+            .any(|call| call["operation"] == "reserve" && call["ok"] == false)
+    };
+    cms.0.wait_until("the late call", is_late).unwrap();
+    assert!(free_rooms(&cms, 2).contains(&rooms[1]));
+}
+
+/// Asks for a hold whose call is processed a second later, and does not wait for it.
+fn give_up(cms: &mut Cms, wanted: &Value) {
+    let fault = json!({ "operation": "reserve", "kind": "delay", "value": "1s", "times": 1 });
+    admin(cms, "POST", "/admin/faults", &fault);
+    let wanted = wanted.to_string();
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}", wanted.len());
+    let request = format!(
+        "POST /v1/reservations HTTP/1.1\r\nHost: test\r\nX-Api-Key: {KEY}\r\n{head}\r\n\r\n{wanted}"
+    );
+    let given_up = cms.0.send(&request).unwrap();
+    cms.0.wait_for("a fault strikes").unwrap();
+    drop(given_up);
+}
+
 /// `cms.call.before_answer`
 #[test]
 fn a_09_a_crash_before_the_answer_keeps_what_was_done() {
