@@ -204,10 +204,11 @@ async fn room_nights(
     let wanted = room_ids.zip(night).zip(open);
     let ((room_ids, night), open) = check.finish_with(wanted)?;
     let mut transaction = admin.bookings.shared.database.write().await?;
+    batch::take_turn(&mut transaction).await?;
     let changed = if open {
-        batch::open(&mut transaction, night, &room_ids).await?
+        batch::set_open(&mut transaction, night, &room_ids).await?
     } else {
-        batch::close(&mut transaction, night, &room_ids).await?
+        batch::set_closed(&mut transaction, night, &room_ids).await?
     };
     transaction.commit().await?;
     Ok(Answer(Changed { changed }))

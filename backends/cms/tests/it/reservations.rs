@@ -198,6 +198,31 @@ fn cm_10_a_tick_is_a_function_of_its_number() {
     assert_ne!(first[0]["examined"], 0);
 }
 
+/// CM-10: what is held beside changes nothing of what a tick draws for other rooms.
+#[test]
+fn cm_10_a_tick_draws_the_same_beside_any_bookings() {
+    let moved = |is_busy: bool| {
+        let folder = TempDir::new().unwrap();
+        let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "60")]);
+        if is_busy {
+            for (number, room) in free_rooms(&cms, 300).iter().enumerate() {
+                cms.post("/v1/reservations", &wanted(&format!("r{number}"), room));
+            }
+        }
+        let (mut changed, mut skipped) = (0, 0);
+        for _ in 0..20 {
+            let report = admin(&cms, "POST", "/admin/batch/tick", &Value::Null);
+            assert_eq!(report["examined"], 90, "three rooms, thirty nights");
+            changed += report["closed"].as_i64().unwrap() + report["opened"].as_i64().unwrap();
+            skipped += report["skipped"].as_i64().unwrap();
+        }
+        (changed, skipped)
+    };
+    let ((quiet, none), (busy, skipped)) = (moved(false), moved(true));
+    assert_eq!(none, 0);
+    assert!(skipped > 0 && quiet.abs_diff(busy) <= skipped.unsigned_abs(), "{quiet} {busy}");
+}
+
 #[test]
 fn the_clock_is_set_wrong_in_test_mode_only() {
     let folder = TempDir::new().unwrap();
