@@ -10,7 +10,6 @@
 //! each other and not for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::ToSpan;
@@ -102,7 +101,7 @@ impl Batch {
         let expired = self.bookings.sweep().await?;
         let mut transaction = self.bookings.shared.database.write().await?;
         let tick = take_number(&mut transaction, number).await?;
-        let catalogue = Arc::clone(&self.bookings.catalogue);
+        let catalogue = self.bookings.shelf.catalogue();
         let today = self.bookings.shared.clock.today();
         let Drawn { mut report, nights } = draw(&mut transaction, &catalogue, tick, today).await?;
         for (night, Change { open, close }) in &nights {

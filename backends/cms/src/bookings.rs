@@ -1,7 +1,6 @@
 //! Holds and bookings in the store: each call is one transaction that reads the state, decides
 //! ([`cms::hold`]) and writes state, nights and history.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -16,7 +15,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use crate::catalogue::{Catalogue, Room};
+use crate::catalogue::{Catalogue, Room, Shelf};
 use crate::nights;
 use crate::order::Order;
 use crate::price::Night;
@@ -30,7 +29,7 @@ const SWEPT_AT_ONCE: usize = 500;
 /// Holds and bookings; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Bookings {
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) shelf: Shelf,
     pub(crate) shared: Shared,
     /// How long nights are held unless told.
     pub(crate) hold: Duration,
@@ -254,7 +253,8 @@ impl Bookings {
             let detail = format!("there is no room {}", order.room_id);
             Problem::not_found("ROOM_NOT_FOUND", detail)
         };
-        let (lodging, room) = self.catalogue.room(order.room_id).ok_or_else(missing)?;
+        let catalogue = self.shelf.catalogue();
+        let (lodging, room) = catalogue.room(order.room_id).ok_or_else(missing)?;
         if !lodging.is_open || !room.is_open {
             return Err(Problem::conflict("ROOM_NOT_AVAILABLE", "the room is closed"));
         }
@@ -265,7 +265,7 @@ impl Bookings {
                 rejected: Some(order.guest_count.to_string()),
             }]));
         }
-        let amount = price_of(&self.catalogue, room, order.stay);
+        let amount = price_of(&catalogue, room, order.stay);
         if amount != order.amount {
             let detail = format!("the stay costs {amount} KRW");
             let told = FieldError {

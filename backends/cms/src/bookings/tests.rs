@@ -21,9 +21,9 @@ const HOLD: Duration = Duration::from_mins(15);
 pub(crate) async fn bookings(database: &Database) -> (Bookings, Shift) {
     let (clock, shift) = Clock::shiftable();
     data_set::fill_once(database, PLAN, &clock).await.unwrap();
-    let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
+    let shelf = Shelf::open(database.pool()).await.unwrap();
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-    (Bookings { catalogue, shared, hold: HOLD }, shift)
+    (Bookings { shelf, shared, hold: HOLD }, shift)
 }
 
 /// Some nights from tomorrow on.
@@ -33,13 +33,14 @@ pub(crate) fn stay(bookings: &Bookings, from: i32, nights: i32) -> Stay {
 }
 
 pub(crate) fn order(bookings: &Bookings, id: &str, room_id: i64, stay: Stay) -> Order {
-    let (_, room) = bookings.catalogue.room(room_id).unwrap();
+    let catalogue = bookings.shelf.catalogue();
+    let (_, room) = catalogue.room(room_id).unwrap();
     Order {
         external_id: id.to_owned(),
         room_id,
         stay,
         guest_count: 1,
-        amount: price_of(&bookings.catalogue, room, stay),
+        amount: price_of(&catalogue, room, stay),
         client: Person::default(),
         guest: Person::default(),
         hold: None,
@@ -47,7 +48,7 @@ pub(crate) fn order(bookings: &Bookings, id: &str, room_id: i64, stay: Stay) -> 
 }
 
 pub(crate) fn room(bookings: &Bookings, at: usize) -> i64 {
-    bookings.catalogue.lodgings[0].rooms[at].id
+    bookings.shelf.catalogue().lodgings[0].rooms[at].id
 }
 
 pub(crate) async fn taken(bookings: &Bookings, room_id: i64, stay: Stay) -> usize {

@@ -233,3 +233,39 @@ fn the_clock_is_set_wrong_in_test_mode_only() {
     let (cms, _) = Cms::serving(TempDir::new().unwrap().path(), &[("CMS_LODGINGS", "60")]);
     assert_eq!(cms.0.admin("POST", "/admin/clock", "{\"seconds\": 1}").unwrap().status, 404);
 }
+
+/// operators have the store filled anew, with its own data set or another.
+#[test]
+fn a_21_the_store_is_filled_anew_on_demand() {
+    let folder = TempDir::new().unwrap();
+    let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "30")]);
+    let lodgings = "/v1/lodgings?size=30";
+    let before = cms.payload(lodgings);
+    hold(&cms, "a", 0);
+    for _ in 0..3 {
+        admin(&cms, "POST", "/admin/batch/tick", &Value::Null);
+    }
+    let counts = admin(&cms, "POST", "/admin/reset", &Value::Null);
+    assert_eq!((&counts["lodgings"], &counts["reservations"]), (&json!(30), &json!({})));
+    assert_eq!(cms.payload(lodgings), before);
+    assert_eq!(cms.get("/v1/reservations/a").status, 404);
+    assert_eq!(admin(&cms, "POST", "/admin/batch/tick", &Value::Null)["tick"], 1);
+    hold(&cms, "a", 0);
+
+    let counts = admin(&cms, "POST", "/admin/seed", &json!({ "count": 12, "seed": 7 }));
+    assert_eq!((&counts["lodgings"], &counts["rooms"]), (&json!(12), &json!(120)));
+    let other = cms.payload(lodgings);
+    assert_eq!(other.as_array().unwrap().len(), 12);
+    assert_ne!(other[0]["placeName"], before[18]["placeName"]);
+    for fault in [json!({ "count": 0 }), json!({ "count": 10_001 }), json!({ "seed": -1 })] {
+        let answer = cms.0.admin("POST", "/admin/seed", &fault.to_string()).unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["code"]),
+            (400, &json!("INVALID_REQUEST"))
+        );
+    }
+    // What it was filled with last is what a restart finds.
+    cms.0.kill().unwrap();
+    let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "30")]);
+    assert_eq!(cms.payload(lodgings), other);
+}
