@@ -2,6 +2,8 @@
 //!
 //! | endpoint                        | does                                              |
 //! |---------------------------------|---------------------------------------------------|
+//! | `POST /admin/seed`              | fills the store with another data set             |
+//! | `POST /admin/reset`             | fills it with its own anew                        |
 //! | `POST /admin/batch/tick?n=`     | runs the next tick, or tick `n`                   |
 //! | `GET /admin/stats`              | counts lodgings, rooms, nights and reservations   |
 //! | `POST /admin/room-nights`       | opens or closes rooms for a night                 |
@@ -17,6 +19,7 @@ use axum::routing::{get, post};
 use axum::{Json as Answer, Router};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use service::app::Shared;
 use service::body::Json;
 use service::check::Check;
 use service::clock::Shift;
@@ -31,10 +34,14 @@ use utoipa::{OpenApi, ToSchema};
 use crate::batch::{self, Batch, Report};
 use crate::bookings::Bookings;
 use crate::calls::{CallMade, Calls};
+use crate::data_set::{self, Plan};
 use crate::reservations::OPERATIONS;
+use crate::settings::HORIZON_NIGHTS;
 
 /// Rooms that are opened or closed in one statement.
 const MOST_ROOMS: usize = 1000;
+/// More than these would take longer than a call may.
+const MOST_LODGINGS: i64 = 10_000;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -56,6 +63,17 @@ pub(crate) struct Stats {
     nights: BTreeMap<String, i64>,
     /// Reservations, by state.
     reservations: BTreeMap<String, i64>,
+}
+
+/// Another data set.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Seed {
+    /// How many lodgings; as many as there are when left out.
+    #[schema(minimum = 1, maximum = 10_000)]
+    count: Option<i64>,
+    /// What they are drawn from; as it is when left out.
+    #[schema(minimum = 0)]
+    seed: Option<i64>,
 }
 
 /// Rooms to open or close for a night.
@@ -89,7 +107,7 @@ pub(crate) struct Clock {
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(title = "CMS, admin", description = "What operators and tests of this machine can do."),
-    paths(tick, stats, room_nights, calls, clock),
+    paths(seed, reset, tick, stats, room_nights, calls, clock),
     tags((name = "admin", description = "The data set, its batch and its clock"))
 )]
 struct AdminApi;
@@ -105,12 +123,97 @@ pub(crate) fn document() -> Document {
 pub(crate) fn routes(admin: Admin, faults: &Faults) -> Router {
     let is_test = admin.shift.is_some();
     let routes = Router::new()
+        .route("/admin/seed", post(seed))
+        .route("/admin/reset", post(reset))
         .route("/admin/batch/tick", post(tick))
         .route("/admin/stats", get(stats))
         .route("/admin/room-nights", post(room_nights))
         .route("/admin/calls", get(calls));
     let routes = if is_test { routes.route("/admin/clock", post(clock)) } else { routes };
     routes.with_state(admin).merge(faults.routes(OPERATIONS))
+}
+
+/// Fills the store with another data set.
+///
+/// Reservations, nights, the number of the last tick and the log of calls are gone; faults stay, and
+/// so does the clock. Other processes with the same store have to be started anew.
+#[utoipa::path(
+    post,
+    path = "/admin/seed",
+    operation_id = "seed",
+    tag = "admin",
+    request_body = Seed,
+    responses(
+        (status = 200, description = "How much there is now", body = Stats),
+        (status = 400, description = "INVALID_REQUEST with errors[], or MALFORMED_JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+async fn seed(
+    State(admin): State<Admin>,
+    Json(Seed { count, seed }): Json<Seed>,
+) -> Result<Answer<Stats>, Problem> {
+    let mut check = Check::new();
+    let count = check.within("count", count, 1..=MOST_LODGINGS);
+    let seed = check.within("seed", seed, 0..=i64::MAX);
+    check.finish()?;
+    let plan = admin.plan();
+    let seed = seed.map_or(plan.seed, i64::unsigned_abs);
+    admin.refill(Plan { seed, lodgings: count.unwrap_or(plan.lodgings), ..plan }).await
+}
+
+/// Fills the store with its own data set anew.
+///
+/// As `seed` with the present count and seed.
+#[utoipa::path(
+    post,
+    path = "/admin/reset",
+    operation_id = "reset",
+    tag = "admin",
+    responses(
+        (status = 200, description = "How much there is now", body = Stats),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+async fn reset(State(admin): State<Admin>) -> Result<Answer<Stats>, Problem> {
+    admin.refill(admin.plan()).await
+}
+
+impl Admin {
+    /// What the store is filled with.
+    fn plan(&self) -> Plan {
+        let catalogue = self.bookings.shelf.catalogue();
+        let lodgings = i64::try_from(catalogue.lodgings.len()).unwrap_or(i64::MAX);
+        Plan { seed: catalogue.seed, lodgings, nights: HORIZON_NIGHTS }
+    }
+
+    async fn refill(&self, plan: Plan) -> Result<Answer<Stats>, Problem> {
+        let Shared { database, clock, .. } = &self.bookings.shared;
+        let catalogue = data_set::refill(database, plan, clock).await?;
+        self.bookings.shelf.put(catalogue);
+        self.calls.clear();
+        self.count().await.map(Answer)
+    }
+
+    async fn count(&self) -> Result<Stats, Problem> {
+        let pool = self.bookings.shared.database.pool();
+        let lodgings = &self.bookings.shelf.catalogue().lodgings;
+        Ok(Stats {
+            lodgings: lodgings.len(),
+            rooms: lodgings.iter().map(|lodging| lodging.rooms.len()).sum(),
+            nights: count(
+                pool,
+                "SELECT status, COUNT(*) FROM room_nights WHERE status <> 'OPEN' GROUP BY status",
+            )
+            .await?,
+            reservations: count(pool, "SELECT status, COUNT(*) FROM reservations GROUP BY status")
+                .await?,
+        })
+    }
 }
 
 /// Runs the batch.
@@ -148,19 +251,7 @@ async fn tick(State(admin): State<Admin>, mut query: Query) -> Result<Answer<Rep
     )
 )]
 async fn stats(State(admin): State<Admin>) -> Result<Answer<Stats>, Problem> {
-    let pool = admin.bookings.shared.database.pool();
-    let lodgings = &admin.bookings.catalogue.lodgings;
-    Ok(Answer(Stats {
-        lodgings: lodgings.len(),
-        rooms: lodgings.iter().map(|lodging| lodging.rooms.len()).sum(),
-        nights: count(
-            pool,
-            "SELECT status, COUNT(*) FROM room_nights WHERE status <> 'OPEN' GROUP BY status",
-        )
-        .await?,
-        reservations: count(pool, "SELECT status, COUNT(*) FROM reservations GROUP BY status")
-            .await?,
-    }))
+    admin.count().await.map(Answer)
 }
 
 async fn count(pool: &AnyPool, text: &'static str) -> Result<BTreeMap<String, i64>, sqlx::Error> {
@@ -190,8 +281,8 @@ async fn room_nights(
 ) -> Result<Answer<Changed>, Problem> {
     let mut check = Check::new();
     let room_ids = check.required("roomIds", room_ids);
-    let unknown =
-        room_ids.iter().flatten().find(|id| admin.bookings.catalogue.room(**id).is_none());
+    let catalogue = admin.bookings.shelf.catalogue();
+    let unknown = room_ids.iter().flatten().find(|id| catalogue.room(**id).is_none());
     if let Some(id) = unknown {
         check.reject("roomIds", "must be rooms", Some(id.to_string()));
     }
@@ -204,10 +295,11 @@ async fn room_nights(
     let wanted = room_ids.zip(night).zip(open);
     let ((room_ids, night), open) = check.finish_with(wanted)?;
     let mut transaction = admin.bookings.shared.database.write().await?;
+    batch::take_turn(&mut transaction).await?;
     let changed = if open {
-        batch::open(&mut transaction, night, &room_ids).await?
+        batch::set_open(&mut transaction, night, &room_ids).await?
     } else {
-        batch::close(&mut transaction, night, &room_ids).await?
+        batch::set_closed(&mut transaction, night, &room_ids).await?
     };
     transaction.commit().await?;
     Ok(Answer(Changed { changed }))

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use service::stored::placeholders;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, AssertSqlSafe, Row};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Row};
 use utoipa::ToSchema;
 
 use crate::stay::Stay;
@@ -40,7 +40,7 @@ pub(crate) async fn blocked(pool: &AnyPool, stay: Stay) -> Result<HashSet<i64>, 
 
 /// The nights on which some of `rooms` are not open.
 pub(crate) async fn exceptions(
-    pool: &AnyPool,
+    executor: impl Executor<'_, Database = Any>,
     stay: Stay,
     rooms: &[i64],
 ) -> Result<Exceptions, sqlx::Error> {
@@ -63,7 +63,7 @@ pub(crate) async fn exceptions(
     for room in rooms {
         query = query.bind(*room);
     }
-    query.fetch_all(pool).await?.iter().map(exception).collect()
+    query.fetch_all(executor).await?.iter().map(exception).collect()
 }
 
 fn exception(row: &AnyRow) -> Result<((i64, String), NightStatus), sqlx::Error> {

@@ -3,10 +3,13 @@
 //! A tick draws from streams keyed by the seed and its number. It takes 0.5 % of the rooms and each of
 //! their next 30 nights: an open one is closed with p = 0.02, a closed one opened with p = 0.25. With
 //! p = 0.01 it closes all rooms of one lodging for one night. What is held or booked it never
-//! touches: both statements hold only for the state they were drawn for.
+//! touches: both statements hold only for the state they were drawn for. Whatever state a night is
+//! in, it takes one number from its stream, so that a tick draws the same beside any bookings.
+//!
+//! Ticks follow each other, and each goes from night to night as those do who book: so they wait for
+//! each other and not for ever.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::ToSpan;
@@ -28,6 +31,10 @@ use service::problem::Problem;
 /// One in so many rooms is looked at.
 const ROOMS_PER_TICK: usize = 200;
 const NIGHTS: i32 = 30;
+/// Of a hundred open nights.
+const CLOSES: u64 = 2;
+/// Of a hundred closed ones.
+const OPENS: u64 = 25;
 
 /// The batch; cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,12 +61,18 @@ pub(crate) struct Report {
     pub(crate) expired: u64,
 }
 
-/// The room-nights that change.
+/// The room-nights that change, and what is known of them before they do.
 #[derive(Debug, Default)]
 struct Drawn {
     report: Report,
-    close: BTreeMap<Date, Vec<i64>>,
-    open: BTreeMap<Date, Vec<i64>>,
+    nights: BTreeMap<Date, Change>,
+}
+
+/// The rooms that change for one night.
+#[derive(Debug, Default)]
+struct Change {
+    open: Vec<i64>,
+    close: Vec<i64>,
 }
 
 impl Batch {
@@ -86,17 +99,14 @@ impl Batch {
     /// Runs the next tick, or one by its number.
     pub(crate) async fn tick(&self, number: Option<i64>) -> Result<Report, Problem> {
         let expired = self.bookings.sweep().await?;
-        let tick = self.number(number).await?;
-        let catalogue = Arc::clone(&self.bookings.catalogue);
-        let today = self.bookings.shared.clock.today();
-        let drawn = self.draw(&catalogue, tick, today).await?;
         let mut transaction = self.bookings.shared.database.write().await?;
-        let mut report = drawn.report;
-        for (night, rooms) in &drawn.open {
-            report.opened += open(&mut transaction, *night, rooms).await?;
-        }
-        for (night, rooms) in &drawn.close {
-            report.closed += close(&mut transaction, *night, rooms).await?;
+        let tick = take_number(&mut transaction, number).await?;
+        let catalogue = self.bookings.shelf.catalogue();
+        let today = self.bookings.shared.clock.today();
+        let Drawn { mut report, nights } = draw(&mut transaction, &catalogue, tick, today).await?;
+        for (night, Change { open, close }) in &nights {
+            report.opened += set_open(&mut transaction, *night, open).await?;
+            report.closed += set_closed(&mut transaction, *night, close).await?;
         }
         transaction.commit().await?;
         report.expired = u64::try_from(expired).unwrap_or(u64::MAX);
@@ -113,66 +123,86 @@ impl Batch {
         }
         tracing::info!(tick, examined, closed, opened, skipped, expired, "the batch ran");
     }
+}
 
-    /// The number of this tick; one that was not told is the next.
-    async fn number(&self, told: Option<i64>) -> Result<i64, sqlx::Error> {
-        if let Some(number) = told {
-            return Ok(number);
-        }
-        let next = "UPDATE batch SET tick = tick + 1 WHERE id = 1 RETURNING tick";
-        sqlx::query_scalar(next).fetch_one(self.bookings.shared.database.pool()).await
-    }
-
-    async fn draw(
-        &self,
-        catalogue: &Catalogue,
-        tick: i64,
-        today: Date,
-    ) -> Result<Drawn, sqlx::Error> {
-        let number = tick.unsigned_abs();
-        let mut stream = Stream::of(catalogue.seed, Kind::Batch, number);
-        let all: Vec<i64> =
-            catalogue.lodgings.iter().flat_map(|it| it.rooms.iter().map(|room| room.id)).collect();
-        let wanted = (all.len() / ROOMS_PER_TICK).max(1);
-        let mut chosen: Vec<i64> = (0..wanted).map(|_| stream.pick(&all)).collect();
-        chosen.sort_unstable();
-        chosen.dedup();
-        let stay = Stay { check_in: today, check_out: today.saturating_add(NIGHTS.days()) };
-        let known =
-            availability::exceptions(self.bookings.shared.database.pool(), stay, &chosen).await?;
-        let mut drawn = Drawn { report: Report { tick, ..Report::default() }, ..Drawn::default() };
-        for room in chosen {
-            for night in stay.nights() {
-                drawn.report.examined += 1;
-                match known.get(&(room, night.to_string())).copied() {
-                    None | Some(NightStatus::Open) if stream.chance(2, 100) => {
-                        drawn.close.entry(night).or_default().push(room);
-                    }
-                    Some(NightStatus::Closed) if stream.chance(25, 100) => {
-                        drawn.open.entry(night).or_default().push(room);
-                    }
-                    Some(NightStatus::Held | NightStatus::Booked) => drawn.report.skipped += 1,
-                    None | Some(NightStatus::Open | NightStatus::Closed) => {}
+/// What a tick changes. It is read where it is written: whoever has the store for writing must not
+/// wait for another connection.
+async fn draw(
+    connection: &mut AnyConnection,
+    catalogue: &Catalogue,
+    tick: i64,
+    today: Date,
+) -> Result<Drawn, sqlx::Error> {
+    let mut stream = Stream::of(catalogue.seed, Kind::Batch, tick.unsigned_abs());
+    let chosen = choose(&mut stream, catalogue);
+    let stay = Stay { check_in: today, check_out: today.saturating_add(NIGHTS.days()) };
+    let known = availability::exceptions(connection, stay, &chosen).await?;
+    let mut drawn = Drawn { report: Report { tick, ..Report::default() }, ..Drawn::default() };
+    for room in chosen {
+        for night in stay.nights() {
+            let number = stream.below(100);
+            drawn.report.examined += 1;
+            let status = known.get(&(room, night.to_string())).copied();
+            match status.unwrap_or(NightStatus::Open) {
+                NightStatus::Open if number < CLOSES => {
+                    drawn.nights.entry(night).or_default().close.push(room);
                 }
+                NightStatus::Closed if number < OPENS => {
+                    drawn.nights.entry(night).or_default().open.push(room);
+                }
+                NightStatus::Held | NightStatus::Booked => drawn.report.skipped += 1,
+                NightStatus::Open | NightStatus::Closed => {}
             }
         }
-        if stream.chance(1, 100) {
-            let lodgings: Vec<&Lodging> = catalogue.lodgings.iter().collect();
-            let ahead = stream.between(0, i64::from(NIGHTS) - 1);
-            let night = today.saturating_add(ahead.days());
-            let rooms = stream.pick(&lodgings).rooms.iter().map(|room| room.id);
-            drawn.close.entry(night).or_default().extend(rooms);
-        }
-        Ok(drawn)
     }
+    if stream.chance(1, 100) {
+        let lodgings: Vec<&Lodging> = catalogue.lodgings.iter().collect();
+        let ahead = stream.between(0, i64::from(NIGHTS) - 1);
+        let night = today.saturating_add(ahead.days());
+        let rooms = stream.pick(&lodgings).rooms.iter().map(|room| room.id);
+        drawn.nights.entry(night).or_default().close.extend(rooms);
+    }
+    Ok(drawn)
+}
+
+/// One in [`ROOMS_PER_TICK`] rooms, none of them twice.
+fn choose(stream: &mut Stream, catalogue: &Catalogue) -> Vec<i64> {
+    let all: Vec<i64> =
+        catalogue.lodgings.iter().flat_map(|it| it.rooms.iter().map(|room| room.id)).collect();
+    let wanted = (all.len() / ROOMS_PER_TICK).max(1).min(all.len());
+    let mut chosen = BTreeSet::new();
+    while chosen.len() < wanted {
+        chosen.insert(stream.pick(&all));
+    }
+    chosen.into_iter().collect()
+}
+
+/// Waits until nobody else opens and closes rooms; nobody begins to before the transaction ends.
+pub(crate) async fn take_turn(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    take_number(connection, Some(0)).await.map(drop)
+}
+
+/// The number of this tick; one that was not told is the next. Until the transaction ends no other
+/// tick begins.
+async fn take_number(
+    connection: &mut AnyConnection,
+    told: Option<i64>,
+) -> Result<i64, sqlx::Error> {
+    let step = i64::from(told.is_none());
+    let next = sqlx::query_scalar("UPDATE batch SET tick = tick + $1 WHERE id = 1 RETURNING tick");
+    let next = next.bind(step).fetch_one(connection).await?;
+    Ok(told.unwrap_or(next))
 }
 
 /// Closes rooms for a night, if they are open; how many.
-pub(crate) async fn close(
+pub(crate) async fn set_closed(
     connection: &mut AnyConnection,
     night: Date,
     room_ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
+    if room_ids.is_empty() {
+        return Ok(0);
+    }
     let mut room_ids = room_ids.to_vec();
     room_ids.sort_unstable();
     room_ids.dedup();
@@ -191,11 +221,14 @@ pub(crate) async fn close(
 }
 
 /// Opens rooms for a night, if they are closed; how many.
-pub(crate) async fn open(
+pub(crate) async fn set_open(
     connection: &mut AnyConnection,
     night: Date,
     room_ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
+    if room_ids.is_empty() {
+        return Ok(0);
+    }
     let text = AssertSqlSafe(format!(
         "UPDATE room_nights SET status = 'OPEN', version = version + 1 \
          WHERE night = $1 AND status = 'CLOSED' AND room_id IN {}",
@@ -205,3 +238,6 @@ pub(crate) async fn open(
     let update = room_ids.iter().fold(update, |update, room| update.bind(*room));
     Ok(update.execute(connection).await?.rows_affected())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,21 @@
 //! Holds and bookings in the store: each call is one transaction that reads the state, decides
 //! ([`cms::hold`]) and writes state, nights and history.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use cms::hold::{Call, Nights, Outcome, Refusal, Status, decide, nights as effect};
 use jiff::Timestamp;
-use serde_json::json;
 use service::app::Shared;
 use service::code::Code;
 use service::date;
 use service::problem::{FieldError, Problem};
 use service::stored::{instant, read, read_code, unreadable};
+use sqlx::error::DatabaseError;
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use crate::catalogue::{Catalogue, Room};
+use crate::catalogue::{Catalogue, Room, Shelf};
 use crate::nights;
 use crate::order::Order;
 use crate::price::Night;
@@ -24,11 +23,13 @@ use crate::stay::Stay;
 
 /// How often a call begins anew because another one was faster.
 const ATTEMPTS: usize = 5;
+/// How many overdue holds are looked up at once.
+const SWEPT_AT_ONCE: usize = 500;
 
 /// Holds and bookings; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Bookings {
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) shelf: Shelf,
     pub(crate) shared: Shared,
     /// How long nights are held unless told.
     pub(crate) hold: Duration,
@@ -44,6 +45,7 @@ pub(crate) struct Booking {
     pub(crate) check_out: Option<String>,
     pub(crate) guest_count: Option<i64>,
     pub(crate) amount: Option<i64>,
+    people: Option<String>,
     pub(crate) status: String,
     pub(crate) hold_expires_at: Option<String>,
     pub(crate) paid_at: Option<String>,
@@ -62,9 +64,9 @@ pub(crate) enum Ask {
 /// One transaction.
 #[derive(Debug, Clone, Copy)]
 enum Task<'a> {
-    Reserve(&'a Order),
+    Reserve { order: &'a Order, is_over: bool },
     Call { external_id: &'a str, ask: &'a Ask, is_over: bool },
-    Expire(&'a str),
+    Expire { external_id: &'a str, is_over: bool },
 }
 
 /// How a call ended.
@@ -103,9 +105,10 @@ impl From<Refusal> for Aborted {
 }
 
 impl Bookings {
-    /// Holds the nights of an order, once for each external id.
-    pub(crate) async fn reserve(&self, order: &Order) -> Result<Done, Problem> {
-        self.carry_out(Task::Reserve(order)).await
+    /// Holds the nights of an order, once for each external id; `is_over` treats the hold it has as
+    /// run out.
+    pub(crate) async fn reserve(&self, order: &Order, is_over: bool) -> Result<Done, Problem> {
+        self.carry_out(Task::Reserve { order, is_over }).await
     }
 
     /// Approves, completes or cancels; `is_over` treats its hold as run out.
@@ -118,29 +121,41 @@ impl Bookings {
         self.carry_out(Task::Call { external_id, ask, is_over }).await
     }
 
-    /// One reservation as it is now.
-    pub(crate) async fn find(&self, external_id: &str) -> Result<Booking, Problem> {
+    /// One reservation as it is now; `is_over` treats its hold as run out.
+    pub(crate) async fn find(&self, external_id: &str, is_over: bool) -> Result<Booking, Problem> {
         let mut connection = self.shared.database.pool().acquire().await?;
         let booking = load(&mut connection, external_id).await?;
         let booking = booking.ok_or_else(|| explain(Refusal::Unknown))?;
-        if !self.is_overdue(&booking)? {
+        if !is_over && !self.is_overdue(&booking)? {
             return Ok(booking);
         }
         drop(connection);
-        Ok(self.carry_out(Task::Expire(external_id)).await?.booking)
+        Ok(self.carry_out(Task::Expire { external_id, is_over }).await?.booking)
     }
 
-    /// Lets holds go whose deadline passed; how many.
+    /// Lets all holds go whose deadline passed; how many.
     pub(crate) async fn sweep(&self) -> Result<usize, Problem> {
+        let mut count = 0;
+        loop {
+            let some = self.sweep_some().await?;
+            count += some;
+            if some < SWEPT_AT_ONCE {
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn sweep_some(&self) -> Result<usize, Problem> {
         let overdue: Vec<String> = sqlx::query_scalar(
             "SELECT external_id FROM reservations WHERE status = 'HELD' AND hold_expires_at <= $1 \
-             ORDER BY hold_expires_at LIMIT 500",
+             ORDER BY hold_expires_at LIMIT $2",
         )
         .bind(instant(self.shared.clock.now()))
+        .bind(i64::try_from(SWEPT_AT_ONCE).unwrap_or(i64::MAX))
         .fetch_all(self.shared.database.pool())
         .await?;
         for external_id in &overdue {
-            self.carry_out(Task::Expire(external_id)).await?;
+            self.carry_out(Task::Expire { external_id, is_over: false }).await?;
         }
         Ok(overdue.len())
     }
@@ -149,11 +164,13 @@ impl Bookings {
     async fn carry_out(&self, task: Task<'_>) -> Result<Done, Problem> {
         for _ in 0..ATTEMPTS {
             let attempt = match task {
-                Task::Reserve(order) => self.try_reserve(order).await,
+                Task::Reserve { order, is_over } => self.try_reserve(order, is_over).await,
                 Task::Call { external_id, ask, is_over } => {
                     self.try_call(external_id, ask, is_over).await
                 }
-                Task::Expire(external_id) => self.try_expire(external_id).await,
+                Task::Expire { external_id, is_over } => {
+                    self.try_expire(external_id, is_over).await
+                }
             };
             match attempt {
                 Ok(done) => return Ok(done),
@@ -164,9 +181,9 @@ impl Bookings {
         Err(Problem::concurrent())
     }
 
-    async fn try_reserve(&self, order: &Order) -> Step<Done> {
+    async fn try_reserve(&self, order: &Order, is_over: bool) -> Step<Done> {
         let mut transaction = self.shared.database.write().await?;
-        let known = self.current(&mut transaction, &order.external_id, false).await?;
+        let known = self.current(&mut transaction, &order.external_id, is_over).await?;
         let is_same = known.as_ref().is_some_and(|known| known.is_for(order));
         let status = known.as_ref().map(Booking::status).transpose()?;
         let booking = match decide(status, Call::Reserve { is_same }) {
@@ -188,8 +205,9 @@ impl Bookings {
     }
 
     async fn hold(&self, connection: &mut AnyConnection, order: &Order) -> Step<Booking> {
-        let amount = self.price(order)?;
         let now = self.shared.clock.now();
+        order.check_horizon(self.shared.clock.today())?;
+        let amount = self.price(order)?;
         let until = now.checked_add(order.hold.unwrap_or(self.hold)).unwrap_or(Timestamp::MAX);
         let booking = Booking {
             cms_reservation_id: Uuid::now_v7().to_string(),
@@ -199,21 +217,30 @@ impl Bookings {
             check_out: Some(order.stay.check_out.to_string()),
             guest_count: Some(order.guest_count),
             amount: Some(amount),
+            people: Some(order.people()),
             status: Status::Held.code().to_owned(),
             hold_expires_at: Some(instant(until)),
             paid_at: None,
             payment_ref: None,
             version: 1,
         };
-        let people = json!({ "client": order.client, "guest": order.guest });
-        if !insert(connection, &booking, Some(people.to_string()), now).await? {
+        if !insert(connection, &booking, now).await? {
             return Err(Aborted::Overtaken);
         }
+        let taken = "another guest has the room on one of these nights";
         let nights = order.stay.nights().count();
-        let held = nights::hold(connection, &order.external_id, order.room_id, order.stay).await?;
+        let held = nights::hold(connection, &order.external_id, order.room_id, order.stay).await;
+        let held = held.map_err(|error| {
+            let database = error.as_database_error();
+            if database.is_some_and(DatabaseError::is_unique_violation) {
+                let room_id = order.room_id;
+                tracing::error!(room_id, %error, "a night that is taken was thought to be open");
+                return Problem::conflict("ROOM_NOT_AVAILABLE", taken).into();
+            }
+            Aborted::from(error)
+        })?;
         if usize::try_from(held) != Ok(nights) {
-            let detail = "another guest has the room on one of these nights";
-            return Err(Problem::conflict("ROOM_NOT_AVAILABLE", detail).into());
+            return Err(Problem::conflict("ROOM_NOT_AVAILABLE", taken).into());
         }
         note(connection, &booking, None, "reserve", now).await?;
         Ok(booking)
@@ -226,7 +253,8 @@ impl Bookings {
             let detail = format!("there is no room {}", order.room_id);
             Problem::not_found("ROOM_NOT_FOUND", detail)
         };
-        let (lodging, room) = self.catalogue.room(order.room_id).ok_or_else(missing)?;
+        let catalogue = self.shelf.catalogue();
+        let (lodging, room) = catalogue.room(order.room_id).ok_or_else(missing)?;
         if !lodging.is_open || !room.is_open {
             return Err(Problem::conflict("ROOM_NOT_AVAILABLE", "the room is closed"));
         }
@@ -237,7 +265,7 @@ impl Bookings {
                 rejected: Some(order.guest_count.to_string()),
             }]));
         }
-        let amount = self.price_of(room, order.stay);
+        let amount = price_of(&catalogue, room, order.stay);
         if amount != order.amount {
             let detail = format!("the stay costs {amount} KRW");
             let told = FieldError {
@@ -248,11 +276,6 @@ impl Bookings {
             return Err(Problem::conflict("PRICE_CHANGED", detail).about(told));
         }
         Ok(amount)
-    }
-
-    fn price_of(&self, room: &Room, stay: Stay) -> i64 {
-        let night = |date| Night::new(date).price(self.catalogue.seed, room.id, room.base_price);
-        stay.nights().map(night).sum()
     }
 
     async fn try_call(&self, external_id: &str, ask: &Ask, is_over: bool) -> Step<Done> {
@@ -287,9 +310,9 @@ impl Bookings {
         Ok(done)
     }
 
-    async fn try_expire(&self, external_id: &str) -> Step<Done> {
+    async fn try_expire(&self, external_id: &str, is_over: bool) -> Step<Done> {
         let mut transaction = self.shared.database.write().await?;
-        let booking = self.current(&mut transaction, external_id, false).await?;
+        let booking = self.current(&mut transaction, external_id, is_over).await?;
         transaction.commit().await?;
         booking.map(|booking| Done { booking, is_new: false }).ok_or(Aborted::Overtaken)
     }
@@ -367,13 +390,14 @@ impl Bookings {
             check_out: None,
             guest_count: None,
             amount: None,
+            people: None,
             status: Status::Cancelled.code().to_owned(),
             hold_expires_at: None,
             paid_at: None,
             payment_ref: None,
             version: 1,
         };
-        if !insert(connection, &booking, None, now).await? {
+        if !insert(connection, &booking, now).await? {
             return Err(Aborted::Overtaken);
         }
         note(connection, &booking, None, "cancel", now).await?;
@@ -445,11 +469,17 @@ impl Booking {
             && self.check_out.as_deref() == Some(&check_out.to_string())
             && self.guest_count == Some(order.guest_count)
             && self.amount == Some(order.amount)
+            && self.people == Some(order.people())
     }
 }
 
+fn price_of(catalogue: &Catalogue, room: &Room, stay: Stay) -> i64 {
+    let night = |date| Night::new(date).price(catalogue.seed, room.id, room.base_price);
+    stay.nights().map(night).sum()
+}
+
 const COLUMNS: &str = "cms_reservation_id, external_id, room_id, check_in, check_out, guest_count, \
-    amount, status, hold_expires_at, paid_at, payment_ref, version";
+    amount, people, status, hold_expires_at, paid_at, payment_ref, version";
 
 async fn load(
     connection: &mut AnyConnection,
@@ -465,7 +495,6 @@ async fn load(
 async fn insert(
     connection: &mut AnyConnection,
     booking: &Booking,
-    people: Option<String>,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query(
@@ -483,7 +512,7 @@ async fn insert(
     .bind(booking.amount)
     .bind(&booking.status)
     .bind(booking.hold_expires_at.as_deref())
-    .bind(people)
+    .bind(booking.people.as_deref())
     .bind(instant(now));
     Ok(inserted.execute(connection).await?.rows_affected() == 1)
 }
@@ -526,4 +555,4 @@ fn explain(refusal: Refusal) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

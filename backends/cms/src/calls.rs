@@ -36,6 +36,11 @@ impl Calls {
         calls.push_back(call);
     }
 
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Those about one reservation, or all; the earliest first.
     pub(crate) fn about(&self, external_id: Option<&str>) -> Vec<CallMade> {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,13 @@
-//! Lodgings and rooms: what never changes while the service runs.
+//! Lodgings and rooms: what hardly ever changes while the service runs.
 //!
 //! The catalogue is read from the store once and kept in memory: a search by price has to look at
-//! all 30,000 rooms, and only their availability changes.
+//! all 30,000 rooms, and only their availability changes. Another one takes its place when operators
+//! have the store filled anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use service::database::DatabaseError;
 use service::stored::{read, read_code};
 use sqlx::any::AnyRow;
@@ -18,6 +21,10 @@ pub(crate) struct Catalogue {
     pub(crate) seed: u64,
     pub(crate) lodgings: Vec<Lodging>,
 }
+
+/// The catalogue at hand; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Shelf(Arc<ArcSwap<Catalogue>>);
 
 /// A thing a customer can book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +63,23 @@ impl Room {
     /// Whether so many persons fit in; any room fits when nobody said how many.
     pub(crate) fn takes(&self, guests: Option<i64>) -> bool {
         guests.is_none_or(|guests| self.max_capacity >= guests)
+    }
+}
+
+impl Shelf {
+    /// Puts the store's catalogue up.
+    pub(crate) async fn open(pool: &AnyPool) -> Result<Self, DatabaseError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Catalogue::load(pool).await?))))
+    }
+
+    /// Puts another one up.
+    pub(crate) fn put(&self, catalogue: Catalogue) {
+        self.0.store(Arc::new(catalogue));
+    }
+
+    /// As it is now.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.load_full()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Everything happens in one transaction that begins by writing the row which says that the store is
 //! filled. A process that is killed in the middle leaves an empty store; of two that start at the
-//! same time the second waits for the first and then finds the row.
+//! same time the second waits for the first and then finds the row. Operators can have it filled
+//! anew.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -14,12 +15,23 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Row};
 
-use crate::catalogue::{Lodging, Room};
+use crate::catalogue::{Catalogue, Lodging, Room};
 use crate::generator;
 use crate::random::ALGORITHM;
 
 /// Bound values in one statement; `SQLite` takes 32,766, and longer statements are no faster.
 const BINDS: usize = 4_000;
+
+/// What is emptied: first what refers to others, in the order in which those who book take it.
+const TABLES: &[&str] = &[
+    "reservations",
+    "room_nights",
+    "reservation_nights",
+    "reservations_history",
+    "rooms",
+    "lodgings",
+    "data_set",
+];
 
 /// What an empty store is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +63,37 @@ pub(crate) async fn fill_once(
     }
     let today = clock.today();
     let mut transaction = database.write().await?;
+    if mark(&mut transaction, plan, clock, today).await? {
+        fill(&mut transaction, plan, today).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// Fills the store anew, and tells with what: nothing that was there is left, reservations included.
+pub(crate) async fn refill(
+    database: &Database,
+    plan: Plan,
+    clock: &Clock,
+) -> Result<Catalogue, sqlx::Error> {
+    let today = clock.today();
+    let mut transaction = database.write().await?;
+    // First of all, so that no batch runs meanwhile.
+    sqlx::query("UPDATE batch SET tick = 0").execute(&mut *transaction).await?;
+    database.empty(&mut transaction, TABLES).await?;
+    mark(&mut transaction, plan, clock, today).await?;
+    let catalogue = fill(&mut transaction, plan, today).await?;
+    transaction.commit().await?;
+    Ok(catalogue)
+}
+
+/// Says that the store is filled; whether that is new.
+async fn mark(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    clock: &Clock,
+    today: Date,
+) -> Result<bool, sqlx::Error> {
     let marked = sqlx::query(
         "INSERT INTO data_set (id, seed, generator, first_night, seeded_at) \
          VALUES (1, $1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -59,20 +102,24 @@ pub(crate) async fn fill_once(
     .bind(ALGORITHM)
     .bind(today.to_string())
     .bind(clock.now().to_string())
-    .execute(&mut *transaction)
+    .execute(connection)
     .await?;
-    if marked.rows_affected() == 0 {
-        return Ok(());
-    }
+    Ok(marked.rows_affected() == 1)
+}
+
+async fn fill(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    today: Date,
+) -> Result<Catalogue, sqlx::Error> {
     let lodgings: Vec<_> =
         (1..=plan.lodgings).filter_map(|id| generator::lodging(plan.seed, id)).collect();
     tracing::info!(lodgings = lodgings.len(), "filling the store");
-    write_lodgings(&mut transaction, &lodgings).await?;
-    write_rooms(&mut transaction, &lodgings).await?;
-    let nights = write_closed_nights(&mut transaction, &lodgings, plan, today).await?;
-    transaction.commit().await?;
+    write_lodgings(connection, &lodgings).await?;
+    write_rooms(connection, &lodgings).await?;
+    let nights = write_closed_nights(connection, &lodgings, plan, today).await?;
     tracing::info!(lodgings = lodgings.len(), closed_nights = nights, "the store is filled");
-    Ok(())
+    Ok(Catalogue { seed: plan.seed, lodgings })
 }
 
 async fn stored_seed(database: &Database) -> Result<Option<String>, sqlx::Error> {

@@ -4,8 +4,6 @@
 //! | `GET /v1/lodgings/{placeId}`                       | one with its rooms and nights   |
 //! | `GET /v1/rooms/{roomId}`                           | one with this room alone        |
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::middleware::from_fn_with_state;
@@ -20,7 +18,7 @@ use utoipa::OpenApi;
 
 use crate::availability;
 use crate::calls::{CallMade, Calls};
-use crate::catalogue::{Catalogue, Room};
+use crate::catalogue::{Room, Shelf};
 use crate::key::ApiKeyScheme;
 use crate::parameters;
 use crate::search::search;
@@ -30,7 +28,7 @@ use crate::view::{LodgingDetail, LodgingItem};
 /// What the handlers share.
 #[derive(Debug, Clone)]
 pub(crate) struct Cms {
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) shelf: Shelf,
     pub(crate) shared: Shared,
     pub(crate) calls: Calls,
 }
@@ -114,7 +112,8 @@ async fn list(State(cms): State<Cms>, mut query: Query) -> Result<Many<LodgingIt
     query.finish()?;
     let after = cursor.map(|text| Cursor::decode(&text, &fingerprint)).transpose()?;
     let pool = cms.shared.database.pool();
-    let found = search(&cms.catalogue, pool, &filter, after.as_ref(), size).await?;
+    let catalogue = cms.shelf.catalogue();
+    let found = search(&catalogue, pool, &filter, after.as_ref(), size).await?;
     let next = found.next.map(|cursor| cursor.encode(&fingerprint)).transpose()?;
     cms.note("list");
     let items = found.page.into_iter().map(|(lodging, offer)| LodgingItem::new(lodging, offer));
@@ -154,7 +153,8 @@ async fn show(
     let stay = Stay::read(&mut query, cms.shared.clock.today());
     let guests = parameters::read_guests(&mut query);
     query.finish()?;
-    let lodging = cms.catalogue.find(place_id).ok_or_else(|| {
+    let catalogue = cms.shelf.catalogue();
+    let lodging = catalogue.find(place_id).ok_or_else(|| {
         Problem::not_found("PLACE_NOT_FOUND", format!("there is no lodging {place_id}"))
     })?;
     let rooms = lodging.rooms.iter().filter(|room| room.takes(guests));
@@ -162,7 +162,7 @@ async fn show(
     let ids: Vec<i64> = rooms.iter().map(|room| room.id).collect();
     let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &ids).await?;
     cms.note("single");
-    let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &rooms, stay, &exceptions);
+    let detail = LodgingDetail::new(catalogue.seed, lodging, &rooms, stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))
 }
 

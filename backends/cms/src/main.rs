@@ -25,7 +25,6 @@ mod stay;
 mod view;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
@@ -41,7 +40,7 @@ use crate::admin::Admin;
 use crate::batch::Batch;
 use crate::bookings::Bookings;
 use crate::calls::Calls;
-use crate::catalogue::Catalogue;
+use crate::catalogue::Shelf;
 use crate::lodgings::{Api, Cms};
 use crate::reservations::Desk;
 use crate::settings::Settings;
@@ -58,14 +57,13 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let (clock, shift) = Clock::shiftable();
     let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     data_set::fill_once(&database, settings.plan, &clock).await?;
-    let catalogue = Arc::new(Catalogue::load(database.pool()).await?);
+    let shelf = Shelf::open(database.pool()).await?;
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-    let bookings =
-        Bookings { catalogue: Arc::clone(&catalogue), shared: shared.clone(), hold: settings.hold };
+    let bookings = Bookings { shelf: shelf.clone(), shared: shared.clone(), hold: settings.hold };
     let batch = Batch::new(bookings.clone(), &shared.registry)
         .map_err(|error| StartError::Other("a metric has two meanings", error.into()))?;
     let (faults, calls) = (Faults::new(settings.is_test), Calls::default());
-    let cms = Cms { catalogue, shared: shared.clone(), calls: calls.clone() };
+    let cms = Cms { shelf, shared: shared.clone(), calls: calls.clone() };
     let desk = Desk { bookings: bookings.clone(), calls: calls.clone(), crash: settings.crash };
     let routes = lodgings::routes(cms, &faults).merge(reservations::routes(desk, &faults));
     let app = App::new(key::guard(routes, settings.api_key), &Api::openapi(), shared.clone())?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use service::check::Check;
 use service::date;
 use service::problem::Problem;
@@ -66,13 +67,28 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Checks every member at once.
-    pub(crate) fn read(wanted: Wanted, today: Date) -> Result<Self, Problem> {
+    /// Who books and who stays, as it is stored.
+    pub(crate) fn people(&self) -> String {
+        json!({ "client": self.client, "guest": self.guest }).to_string()
+    }
+
+    /// Whether its first night lies in the time that can be booked. What has been held may be asked
+    /// for again on a later day.
+    pub(crate) fn check_horizon(&self, today: Date) -> Result<(), Problem> {
+        let mut check = Check::new();
+        if let Err((field, reason)) = self.stay.check_dates(today) {
+            check.reject(field, reason, Some(self.stay.rejected(field)));
+        }
+        check.finish()
+    }
+
+    /// Checks every member at once, as far as that does not depend on the day.
+    pub(crate) fn read(wanted: Wanted) -> Result<Self, Problem> {
         let mut check = Check::new();
         let external_id = read_id(&mut check, wanted.external_id.as_deref());
         let room_id = check.required("roomId", wanted.room_id);
         let room_id = check.within("roomId", room_id, 1..=i64::MAX);
-        let stay = read_stay(&mut check, &wanted, today);
+        let stay = read_stay(&mut check, &wanted);
         let guest_count = check.required("guestCount", wanted.guest_count);
         let guest_count = check.within("guestCount", guest_count, 1..=20);
         let amount = check.required("amount", wanted.amount);
@@ -110,7 +126,7 @@ fn read_id(check: &mut Check, text: Option<&str>) -> Option<String> {
     })
 }
 
-fn read_stay(check: &mut Check, wanted: &Wanted, today: Date) -> Option<Stay> {
+fn read_stay(check: &mut Check, wanted: &Wanted) -> Option<Stay> {
     let mut read = |name, text: Option<&str>| {
         let text = check.required(name, text);
         check.parse(name, text, date::EXPECTED, date::parse)
@@ -118,9 +134,8 @@ fn read_stay(check: &mut Check, wanted: &Wanted, today: Date) -> Option<Stay> {
     let check_in = read("checkIn", wanted.check_in.as_deref());
     let check_out = read("checkOut", wanted.check_out.as_deref());
     let stay = Stay { check_in: check_in?, check_out: check_out? };
-    let Err((field, reason)) = stay.check_dates(today) else { return Some(stay) };
-    let rejected = if field == "checkIn" { stay.check_in } else { stay.check_out };
-    check.reject(field, reason, Some(rejected.to_string()));
+    let Err((field, reason)) = stay.check_length() else { return Some(stay) };
+    check.reject(field, reason, Some(stay.rejected(field)));
     None
 }
 

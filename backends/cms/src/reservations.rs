@@ -154,10 +154,11 @@ impl Desk {
 )]
 pub(crate) async fn reserve(
     State(desk): State<Desk>,
+    is_over: Option<Extension<ExpireHold>>,
     Json(wanted): Json<Wanted>,
 ) -> Result<Response, Problem> {
-    let order = Order::read(wanted, desk.clock().today())?;
-    let outcome = desk.bookings.reserve(&order).await;
+    let order = Order::read(wanted)?;
+    let outcome = desk.bookings.reserve(&order, is_over.is_some()).await;
     let Done { booking, is_new } = desk.answer("reserve", &order.external_id, outcome)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, desk.show(booking)?).into_response())
@@ -183,8 +184,9 @@ pub(crate) async fn reserve(
 pub(crate) async fn look_up(
     State(desk): State<Desk>,
     Path(external_id): Path<String>,
+    is_over: Option<Extension<ExpireHold>>,
 ) -> Result<One<ReservationView>, Problem> {
-    let outcome = desk.bookings.find(&external_id).await;
+    let outcome = desk.bookings.find(&external_id, is_over.is_some()).await;
     desk.show(desk.answer("look-up", &external_id, outcome)?)
 }
 
@@ -241,6 +243,7 @@ pub(crate) async fn approve(
 pub(crate) async fn cancel(
     State(desk): State<Desk>,
     Path(external_id): Path<String>,
+    is_over: Option<Extension<ExpireHold>>,
     Json(Cancel { reason, reason_code }): Json<Cancel>,
 ) -> Result<One<ReservationView>, Problem> {
     if !is_id(&external_id) {
@@ -255,7 +258,7 @@ pub(crate) async fn cancel(
     });
     let ask = reason.zip(code).map(|(reason, code)| Ask::Cancel { reason, code });
     let ask = check.finish_with(ask)?;
-    let outcome = desk.bookings.call(&external_id, &ask, false).await;
+    let outcome = desk.bookings.call(&external_id, &ask, is_over.is_some()).await;
     desk.show(desk.answer("cancel", &external_id, outcome)?.booking)
 }
 
@@ -282,6 +285,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn complete(
     State(desk): State<Desk>,
     Path(external_id): Path<String>,
+    is_over: Option<Extension<ExpireHold>>,
     Json(Complete { payment_ref, amount, paid_at }): Json<Complete>,
 ) -> Result<One<ReservationView>, Problem> {
     let mut check = Check::new();
@@ -294,10 +298,10 @@ pub(crate) async fn complete(
     let ask =
         || Some(Ask::Complete { payment_ref: payment_ref?, amount: amount?, paid_at: paid_at? });
     let ask = check.finish_with(ask())?;
-    let outcome = desk.bookings.call(&external_id, &ask, false).await;
+    let outcome = desk.bookings.call(&external_id, &ask, is_over.is_some()).await;
     // What was written with the change is not in the row that was read before it.
     desk.answer("payment-complete", &external_id, outcome)?;
-    desk.show(desk.bookings.find(&external_id).await?)
+    desk.show(desk.bookings.find(&external_id, false).await?)
 }
 
 impl ReservationView {

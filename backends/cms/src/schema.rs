@@ -14,4 +14,9 @@ pub(crate) const STEPS: &[SchemaStep] = &[
         name: "holds and bookings",
         sql: include_str!("../migrations/0002_reservations.sql"),
     },
+    SchemaStep {
+        version: 3,
+        name: "the nights of each reservation",
+        sql: include_str!("../migrations/0003_reservation_nights.sql"),
+    },
 ];

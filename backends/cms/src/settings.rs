@@ -27,7 +27,7 @@ use crate::key::ApiKey;
 const DEFAULTS: Defaults =
     Defaults { listen: "127.0.0.1:8085", database_url: "sqlite://data/cms.db" };
 /// Nights ahead that are opened and closed when the data set is new.
-const HORIZON_NIGHTS: i32 = 90;
+pub(crate) const HORIZON_NIGHTS: i32 = 90;
 const MOST_LODGINGS: i64 = 100_000;
 
 /// Everything `main` needs to know.

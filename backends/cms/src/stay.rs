@@ -50,8 +50,7 @@ impl Stay {
 
     fn check(self, query: &mut Query, today: Date) -> bool {
         let Err((field, reason)) = self.check_dates(today) else { return true };
-        let rejected = if field == "checkIn" { self.check_in } else { self.check_out };
-        query.reject(field, reason, Some(rejected.to_string()));
+        query.reject(field, reason, Some(self.rejected(field)));
         false
     }
 
@@ -61,6 +60,17 @@ impl Stay {
         if self.check_in < today || self.check_in > last {
             return Err(("checkIn", format!("must be from {today} to {last}")));
         }
+        self.check_length()
+    }
+
+    /// The date that one of the checks named.
+    pub(crate) fn rejected(self, field: &str) -> String {
+        let date = if field == "checkIn" { self.check_in } else { self.check_out };
+        date.to_string()
+    }
+
+    /// Whether it could be stayed on some day, else which date is wrong and how.
+    pub(crate) fn check_length(self) -> Result<(), (&'static str, String)> {
         if self.check_out <= self.check_in {
             return Err(("checkOut", "must be after checkIn".to_owned()));
         }

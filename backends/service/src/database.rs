@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, SqlSafeStr, Transaction};
 
 /// How long a request waits for a free connection: less than the 2 s callers of a service wait, so
 /// that they are told.
@@ -164,6 +164,26 @@ impl Database {
             Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
             Dialect::Postgres => self.pool.begin().await,
         }
+    }
+
+    /// Empties tables: one that refers to another stands before it.
+    ///
+    /// `PostgreSQL` locks them in this order, and nobody reads them until the transaction ends. To
+    /// delete their rows instead would look for what refers to each of them.
+    pub async fn empty(
+        &self,
+        connection: &mut AnyConnection,
+        tables: &[&'static str],
+    ) -> Result<(), sqlx::Error> {
+        let statements = match self.dialect {
+            Dialect::Sqlite => tables.iter().map(|table| format!("DELETE FROM {table}")).collect(),
+            Dialect::Postgres => vec![format!("TRUNCATE {}", tables.join(", "))],
+        };
+        for statement in statements {
+            // Tables are named by the program alone.
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 
     /// Asks the store for a sign of life.

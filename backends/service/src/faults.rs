@@ -15,6 +15,9 @@
 //! A fault is armed by `POST /admin/faults`, listed by `GET` and taken back by `DELETE`; it strikes
 //! an operation, for one reservation or room if it says so, a number of times, with a probability.
 //! In test mode a single call can bring its own: `X-Fault: kind=value`.
+//!
+//! A call that is struck is processed to its end even if whoever asked hangs up before: what they gave
+//! up takes effect late.
 
 mod admin;
 mod fault;
@@ -25,14 +28,19 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
 pub use self::admin::FaultsApi;
 pub use self::fault::{Fault, Kind, Subject};
 use crate::body::LIMIT_BYTES;
+use crate::correlation;
 use crate::problem::Problem;
 
 const HEADER: HeaderName = HeaderName::from_static("x-fault");
@@ -42,6 +50,8 @@ const TEST_CODE: HeaderName = HeaderName::from_static("tosspayments-test-code");
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     armed: Arc<Mutex<Vec<Fault>>>,
+    /// Calls that are struck, which those who asked may have given up.
+    struck: Arc<Mutex<JoinSet<()>>>,
     takes_header: bool,
 }
 
@@ -63,7 +73,7 @@ pub struct ExpireHold;
 impl Faults {
     /// No faults yet; the header `X-Fault` is believed in test mode only.
     pub fn new(is_test: bool) -> Self {
-        Self { armed: Arc::default(), takes_header: is_test }
+        Self { takes_header: is_test, ..Self::default() }
     }
 
     /// The state of [`strike`] for calls of one operation.
@@ -74,6 +84,26 @@ impl Faults {
     /// Arms one more.
     pub fn arm(&self, fault: Fault) {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// Sees a call through to its end, whether or not anybody waits for it.
+    async fn see_through(&self, call: Call, kind: Kind) -> Result<Response, Problem> {
+        let trace_id = correlation::trace_id_of(Some(&correlation::trace_parent()));
+        let call = correlation::traced(trace_id, call.suffer(kind)).in_current_span();
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut struck = self.struck.lock().unwrap_or_else(PoisonError::into_inner);
+            while struck.try_join_next().is_some() {}
+            struck.spawn(async {
+                // Nobody may want the answer any more.
+                drop(answer.send(call.await));
+            });
+        }
+        answered.await.map_err(Problem::internal)?
+    }
+
+    fn is_idle(&self) -> bool {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn all(&self) -> Vec<Fault> {
@@ -112,58 +142,78 @@ pub async fn strike(
     next: Next,
 ) -> Result<Response, Problem> {
     let Target { faults, operation } = target;
-    let (parts, body) = request.into_parts();
+    let told = request.headers().get(HEADER).filter(|_| faults.takes_header).cloned();
+    if told.is_none() && faults.is_idle() {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    parts.headers.remove(HEADER);
     let body = to_bytes(body, LIMIT_BYTES)
         .await
         .map_err(|error| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).caused_by(error))?;
-    let told = parts.headers.get(HEADER).filter(|_| faults.takes_header);
     let known = || parts.extensions.get().cloned();
-    let kind = match told.and_then(|value| value.to_str().ok()) {
+    let kind = match told.as_ref().and_then(|value| value.to_str().ok()) {
         Some(text) => Some(Kind::parse(text)?),
         None => faults.take(operation, &known().unwrap_or_else(|| subject(&parameters, &body))),
     };
-    let request = || {
-        let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));
-        request.headers_mut().remove(HEADER);
-        request
-    };
-    let Some(kind) = kind else { return Ok(next.run(request()).await) };
+    let call = Call { parts, body, next };
+    let Some(kind) = kind else { return Ok(call.process().await) };
     tracing::info!(operation, ?kind, "a fault strikes");
-    Ok(match kind {
-        Kind::Delay(time) => {
-            wait(time).await;
-            next.run(request()).await
-        }
-        Kind::DelayAfter(time) => {
-            let answer = next.run(request()).await;
-            wait(time).await;
-            answer
-        }
-        Kind::Status(status, code) => {
-            return Err(Problem::new(status, code, "a fault was asked for"));
-        }
-        Kind::DropBefore => hang_up(StatusCode::OK.into_response()),
-        Kind::DropAfter => hang_up(next.run(request()).await),
-        Kind::Garbage => {
-            drop(next.run(request()).await);
-            ([(CONTENT_TYPE, "application/json")], "{\"payload\": {\"status\"").into_response()
-        }
-        Kind::ExpireHold => {
-            let mut request = request();
-            request.extensions_mut().insert(ExpireHold);
-            next.run(request).await
-        }
-        Kind::Duplicate => {
-            drop(next.clone().run(request()).await);
-            next.run(request()).await
-        }
-        Kind::PgCode(code) => {
-            let mut request = request();
-            let code = HeaderValue::from_str(&code).map_err(Problem::internal)?;
-            request.headers_mut().insert(TEST_CODE, code);
-            next.run(request).await
-        }
-    })
+    // A server drops what it does for a connection that was closed.
+    faults.see_through(call, kind).await
+}
+
+/// A call that can be processed any number of times.
+struct Call {
+    parts: Parts,
+    body: Bytes,
+    next: Next,
+}
+
+impl Call {
+    fn request(&self) -> Request {
+        Request::from_parts(self.parts.clone(), Body::from(self.body.clone()))
+    }
+
+    async fn process(&self) -> Response {
+        self.next.clone().run(self.request()).await
+    }
+
+    async fn suffer(mut self, kind: Kind) -> Result<Response, Problem> {
+        Ok(match kind {
+            Kind::Delay(time) => {
+                wait(time).await;
+                self.process().await
+            }
+            Kind::DelayAfter(time) => {
+                let answer = self.process().await;
+                wait(time).await;
+                answer
+            }
+            Kind::Status(status, code) => {
+                return Err(Problem::new(status, code, "a fault was asked for"));
+            }
+            Kind::DropBefore => hang_up(StatusCode::OK.into_response()),
+            Kind::DropAfter => hang_up(self.process().await),
+            Kind::Garbage => {
+                drop(self.process().await);
+                ([(CONTENT_TYPE, "application/json")], "{\"payload\": {\"status\"").into_response()
+            }
+            Kind::ExpireHold => {
+                self.parts.extensions.insert(ExpireHold);
+                self.process().await
+            }
+            Kind::Duplicate => {
+                drop(self.process().await);
+                self.process().await
+            }
+            Kind::PgCode(code) => {
+                let code = HeaderValue::from_str(&code).map_err(Problem::internal)?;
+                self.parts.headers.insert(TEST_CODE, code);
+                self.process().await
+            }
+        })
+    }
 }
 
 fn hang_up(mut answer: Response) -> Response {

