@@ -197,12 +197,13 @@ async fn show_room(
     let room_id = query::id("roomId", &room_id)?;
     let stay = Stay::read(&mut query, cms.shared.clock.today());
     query.finish()?;
-    let (lodging, room) = cms.catalogue.room(room_id).ok_or_else(|| {
+    let catalogue = cms.shelf.catalogue();
+    let (lodging, room) = catalogue.room(room_id).ok_or_else(|| {
         Problem::not_found("ROOM_NOT_FOUND", format!("there is no room {room_id}"))
     })?;
     let exceptions = availability::exceptions(cms.shared.database.pool(), stay, &[room_id]).await?;
     cms.note("room");
-    let detail = LodgingDetail::new(cms.catalogue.seed, lodging, &[room], stay, &exceptions);
+    let detail = LodgingDetail::new(catalogue.seed, lodging, &[room], stay, &exceptions);
     Ok(One::new(&cms.shared.clock, detail))
 }
 
