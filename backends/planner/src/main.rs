@@ -7,6 +7,7 @@ mod plan;
 mod plans;
 mod refusal;
 mod regions;
+mod reminder;
 mod schema;
 mod settings;
 mod store;
@@ -16,32 +17,74 @@ mod travel;
 mod travels;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use messaging::broker::{Broker, BrokerError};
+use messaging::bus::Bus;
+use messaging::health::Health;
+use messaging::relay::Relay;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
+use tokio::task::JoinSet;
 use utoipa::OpenApi;
 
 use crate::api::Api;
+use crate::reminder::Reminder;
 use crate::settings::Settings;
+use crate::store::Store;
+
+/// The name this service goes by among services.
+const NAME: &str = "planner";
 
 fn main() -> ExitCode {
-    server::main("planner", run)
+    server::main(NAME, run)
 }
 
 async fn run(variables: Variables) -> Result<(), StartError> {
-    let Settings { service, proof_keys } =
-        Settings::read(&variables).map_err(StartError::Settings)?;
-    telemetry::start(&service.log);
-    let listener = server::bind(service.listen).await?;
-    let database = Database::open(&service.database_url, schema::STEPS).await?;
+    let settings = Settings::read(&variables).map_err(StartError::Settings)?;
+    telemetry::start(&settings.service.log);
+    let listener = server::bind(settings.service.listen).await?;
+    let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
+    let clock = Clock::system();
     let shared =
-        Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let app = App::new(api::routes(&proof_keys, &shared), &Api::openapi(), shared)?;
-    server::serve(listener, app, service.drain).await?;
+        Shared { database: database.clone(), clock: clock.clone(), registry: Registry::new() };
+    let bus = bus(&settings, &shared).await?;
+    let relay = Relay::new(&bus, &database);
+    let reminder = Reminder { store: Store::new(database.clone(), clock.clone()), clock };
+    let health = bus.health.clone();
+    let routes = api::routes(&settings.proof_keys, &shared);
+    let app = App::new(routes, &Api::openapi(), shared)?.ready_when(move || health.check());
+
+    let mut background = JoinSet::new();
+    background.spawn(relay.run());
+    background.spawn(reminder.run());
+    server::serve(listener, app, settings.service.drain).await?;
+    background.shutdown().await;
+    bus.broker.close().await;
     database.close().await;
     Ok(())
+}
+
+async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
+    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
+    let unusable = |error: BrokerError| {
+        StartError::Other("messages cannot be sent; check BROKER_URL", error.into())
+    };
+    let metrics = messaging::metrics::Metrics::new(&shared.registry);
+    Ok(Bus {
+        service: NAME,
+        instance: settings.broker.instance.clone(),
+        broker: broker.map_err(unusable)?,
+        timing: Arc::new(settings.timing.clone()),
+        clock: shared.clock.clone(),
+        crash: settings.crash.clone(),
+        metrics: metrics.map_err(|error| {
+            StartError::Other("the metrics contradict themselves", error.into())
+        })?,
+        health: Health::default(),
+    })
 }

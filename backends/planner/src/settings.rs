@@ -1,7 +1,10 @@
 //! What the service is configured with, beside what every service is.
 
+use messaging::broker::Settings as BrokerSettings;
+use service::crash::{Crash, test_mode};
 use service::keys::KeySet;
 use service::settings::{Defaults, Invalid, Settings as ServiceSettings, Variables};
+use service::timing::Timing;
 
 const DEFAULTS: Defaults =
     Defaults { listen: "127.0.0.1:8080", database_url: "sqlite://data/planner.db" };
@@ -12,6 +15,12 @@ pub(crate) struct Settings {
     pub(crate) service: ServiceSettings,
     /// `GATEWAY_PROOF_KEYS`: what the gateway signs its requests with.
     pub(crate) proof_keys: KeySet,
+    /// `BROKER_URL` and `INSTANCE`: where messages go through, and which process this one is.
+    pub(crate) broker: BrokerSettings,
+    /// `TIMING_…`
+    pub(crate) timing: Timing,
+    /// `CRASH_AT`, with `TEST_MODE=1`: where a test wants the process to die.
+    pub(crate) crash: Crash,
 }
 
 impl Settings {
@@ -20,8 +29,18 @@ impl Settings {
         let mut reader = variables.reader();
         let service = reader.settings(DEFAULTS);
         let proof_keys = reader.keys("GATEWAY_PROOF_KEYS");
-        let settings = service.zip(proof_keys);
-        reader.finish(settings.map(|(service, proof_keys)| Self { service, proof_keys }))
+        let broker = BrokerSettings::read(&mut reader);
+        let timing = Timing::read(&mut reader);
+        let is_test = test_mode(&mut reader);
+        let crash = Crash::read(&mut reader, is_test, &[messaging::relay::CRASH_POINT]);
+        let needed = (|| Some((service?, proof_keys?, broker?)))();
+        reader.finish(needed.map(|(service, proof_keys, broker)| Self {
+            service,
+            proof_keys,
+            broker,
+            timing,
+            crash,
+        }))
     }
 }
 

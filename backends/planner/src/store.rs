@@ -4,6 +4,7 @@
 //! that waits for it: the member's calendar, the travel, the last ids. What is read after the wait is
 //! therefore what the faster one left.
 
+mod events;
 mod plans;
 mod regions;
 mod travels;

@@ -75,7 +75,7 @@ pub(crate) struct TravelDetail {
 
 impl Travel {
     /// What the travel is called.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| derived_title(&self.regions))
     }
 

@@ -1,16 +1,18 @@
 //! Travels: found, made, given other days, deleted.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use messaging::payload::TravelEventKind;
 use service::stored::instant;
-use sqlx::Row;
 use sqlx::any::AnyRow;
 use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::{AnyConnection, Row};
 
 use super::regions::{insert_regions, read_region};
 use super::{Kind, Store, TravelKey, Writing, read, read_period};
 use crate::period::Period;
 use crate::refusal::Refusal;
-use crate::travel::Travel;
+use crate::travel::{Region, Travel};
 
 /// No travel begins later.
 const LATEST: &str = "9999-12-31";
@@ -73,17 +75,7 @@ impl Store {
     }
 
     pub(crate) async fn find(&self, key: TravelKey) -> Result<Travel, Refusal> {
-        let rows = sqlx::query(
-            "SELECT travels.travel_id, travel_name, start_date, end_date, created_at, updated_at, \
-             region_id, region_name, region_order \
-             FROM travels LEFT JOIN travel_regions ON travel_regions.travel_id = travels.travel_id \
-             WHERE travels.travel_id = $1 AND member_id = $2 ORDER BY region_order",
-        )
-        .bind(key.travel_id)
-        .bind(key.member_id)
-        .fetch_all(self.database.pool())
-        .await?;
-        collect(&rows)?.pop().ok_or(Refusal::NoTravel)
+        load(&mut *self.database.pool().acquire().await?, key).await
     }
 
     /// How often a travel has changed; whoever writes what it read before asks again with this.
@@ -100,7 +92,11 @@ impl Store {
     pub(crate) async fn create(&self, member_id: i64, new: NewTravel) -> Result<Travel, Refusal> {
         let mut writing = self.write().await?;
         writing.lock_calendar(member_id).await?;
-        writing.check_free(member_id, new.period, None).await?;
+        if let Err(refusal) = writing.check_free(member_id, new.period, None).await {
+            drop(writing);
+            let wanted = new.into_travel(self.clock.now());
+            return Err(self.tell_refused(refusal, member_id, &wanted).await?);
+        }
         let id = writing.next_id(Kind::Travel).await?;
         let now = writing.now();
         sqlx::query(
@@ -118,9 +114,11 @@ impl Store {
         .map_err(not_created)?;
         let regions = insert_regions(&mut writing, id, new.regions).await.map_err(not_created)?;
         let (created_at, updated_at) = (writing.now, writing.now);
-        writing.commit().await?;
         let NewTravel { name, period, .. } = new;
-        Ok(Travel { id, name, period, regions, created_at, updated_at })
+        let travel = Travel { id, name, period, regions, created_at, updated_at };
+        writing.tell(TravelEventKind::Created, member_id, &travel).await?;
+        writing.commit().await?;
+        Ok(travel)
     }
 
     /// Gives the travel a name, or takes it away.
@@ -143,7 +141,12 @@ impl Store {
         let mut writing = self.write().await?;
         writing.lock_calendar(key.member_id).await?;
         writing.lock_travel(key).await?;
-        writing.check_free(key.member_id, period, Some(key.travel_id)).await?;
+        let free = writing.check_free(key.member_id, period, Some(key.travel_id)).await;
+        if let Err(refusal) = free {
+            let wanted = Travel { period, ..load(writing.connection(), key).await? };
+            drop(writing);
+            return Err(self.tell_refused(refusal, key.member_id, &wanted).await?);
+        }
         writing.check_plans_within(key, period).await?;
         sqlx::query("UPDATE travels SET start_date = $2, end_date = $3 WHERE travel_id = $1")
             .bind(key.travel_id)
@@ -162,6 +165,34 @@ impl Store {
             .execute(self.database.pool())
             .await?;
         if deleted.rows_affected() == 0 { Err(Refusal::NoTravel) } else { Ok(()) }
+    }
+}
+
+/// A travel with its regions.
+pub(super) async fn load(
+    connection: &mut AnyConnection,
+    key: TravelKey,
+) -> Result<Travel, Refusal> {
+    let rows = sqlx::query(
+        "SELECT travels.travel_id, travel_name, start_date, end_date, created_at, updated_at, \
+         region_id, region_name, region_order \
+         FROM travels LEFT JOIN travel_regions ON travel_regions.travel_id = travels.travel_id \
+         WHERE travels.travel_id = $1 AND member_id = $2 ORDER BY region_order",
+    )
+    .bind(key.travel_id)
+    .bind(key.member_id)
+    .fetch_all(connection)
+    .await?;
+    collect(&rows)?.pop().ok_or(Refusal::NoTravel)
+}
+
+impl NewTravel {
+    /// What it would have been.
+    fn into_travel(self, now: Timestamp) -> Travel {
+        let regions = self.regions.into_iter().zip(1..);
+        let regions = regions.map(|(name, order)| Region { id: 0, name, order }).collect();
+        let (created_at, updated_at) = (now, now);
+        Travel { id: 0, name: self.name, period: self.period, regions, created_at, updated_at }
     }
 }
 

@@ -24,7 +24,12 @@ impl Planner {
     /// As [`Planner::serving`], behind a gateway that there is already.
     pub(crate) fn behind(signer: &Signer, folder: &Path) -> Self {
         let url = url(folder);
-        let variables = [("DATABASE_URL", url.as_str()), ("GATEWAY_PROOF_KEYS", signer.jwks())];
+        let broker = format!("sqlite://{}", folder.join("broker.db").display());
+        let variables = [
+            ("DATABASE_URL", url.as_str()),
+            ("GATEWAY_PROOF_KEYS", signer.jwks()),
+            ("BROKER_URL", &broker),
+        ];
         Self { process: Process::serving(BINARY, &variables).unwrap(), signer: signer.clone() }
     }
 
