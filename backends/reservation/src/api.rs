@@ -31,6 +31,7 @@ use crate::{booking, members, operations, places, reservations, search, store};
         operations::redrive_step,
         operations::redrive_message,
         operations::compensate,
+        operations::cancel,
         operations::settle_refund,
         operations::clear_attention,
         members::count_open

@@ -317,7 +317,8 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     })
 }
 
-fn refused(changed: &Changed) -> Result<(), Problem> {
+/// What the booker is told when it cannot have it.
+pub(crate) fn refused(changed: &Changed) -> Result<(), Problem> {
     let refusal = match changed.decision.verdict {
         Verdict::Refused(refusal) => refusal,
         Verdict::Applies | Verdict::Noted | Verdict::Duplicate | Verdict::Contradiction => {

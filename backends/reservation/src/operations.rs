@@ -7,6 +7,7 @@
 //! | `POST /internal/v1/reservations/{id}/steps/{kind}/redrive`   | 202 it is due now (T32)     |
 //! | `POST /internal/v1/outbox/{messageId}/redrive`               | 202 it is sent again (T32)  |
 //! | `POST /internal/v1/reservations/{id}/compensate`             | 202 it is given up (T31)    |
+//! | `POST /internal/v1/reservations/{id}/cancel`                 | 202 as the booker would     |
 //! | `POST /internal/v1/reservations/{id}/refund/settle`          | 202 settled by hand (T33)   |
 //! | `POST /internal/v1/reservations/{id}/attention/clear`        | 204                         |
 
@@ -26,6 +27,7 @@ use service::stored::read_instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::booking::refused;
 use crate::reservation::ReservationDetail;
 use crate::saga::{Failure, Saga, SettleError};
 use crate::store::history::{self, AlertRow};
@@ -34,12 +36,13 @@ use crate::store::steps::{self, Kind};
 
 /// More alerts than anybody reads at once.
 const MOST_ALERTS: i64 = 500;
-const LONGEST_NOTE: usize = 500;
+/// As long as the reason of a cancellation may be.
+const LONGEST_NOTE: usize = 200;
 
 /// What an operator says about what it does.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Note {
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 500)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200)]
     note: Option<String>,
 }
 
@@ -137,6 +140,7 @@ pub(crate) fn routes(saga: Saga) -> Router {
         .route(one, get(show_operations))
         .route(&format!("{one}/steps/{{kind}}/redrive"), post(redrive_step))
         .route(&format!("{one}/compensate"), post(compensate))
+        .route(&format!("{one}/cancel"), post(cancel))
         .route(&format!("{one}/refund/settle"), post(settle_refund))
         .route(&format!("{one}/attention/clear"), post(clear_attention))
         .route("/internal/v1/outbox/{messageId}/redrive", post(redrive_message))
@@ -312,6 +316,42 @@ pub(crate) async fn compensate(
             Ok(StatusCode::ACCEPTED)
         }
     }
+}
+
+/// Cancels a reservation on the booker's behalf.
+///
+/// It goes the way of the booker's own cancellation, with the same conditions; the note stands for
+/// the reason.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reservations/{reservationId}/cancel",
+    operation_id = "cancelForBooker",
+    tag = "internal",
+    security(("serviceProof" = [])),
+    params(("reservationId" = String, Path, format = "uuid", description = "Id of the reservation")),
+    request_body = Note,
+    responses(
+        (status = 202, description = "It is being cancelled, or is"),
+        (status = 400, description = "INVALID_REQUEST with errors[], or MALFORMED_JSON", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "UNTRUSTED_CALLER", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "RESERVATION_NOT_FOUND", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "NOT_CANCELLABLE, CANCEL_WINDOW_CLOSED, RESERVATION_IN_PROGRESS or CONCURRENT_MODIFICATION", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "REQUEST_TOO_LARGE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "INTERNAL_ERROR", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "STORE_UNAVAILABLE or TIMEOUT, with Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn cancel(
+    State(saga): State<Saga>,
+    Path(reservation_id): Path<String>,
+    Json(body): Json<Note>,
+) -> Result<StatusCode, Problem> {
+    let id = read_id(&reservation_id)?;
+    let note = body.check()?;
+    let changed = saga.cancel_for_booker(&id, &note).await.map_err(Failure::into_problem)?;
+    refused(&changed)?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Notes that money which the payment gateway refuses to return was returned otherwise.

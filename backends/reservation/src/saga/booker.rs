@@ -76,6 +76,24 @@ impl Saga {
         reservation_id: &str,
         reason: Option<&str>,
     ) -> Result<Changed, Failure> {
+        self.cancel_as(Actor::Booker, reservation_id, reason).await
+    }
+
+    /// The same by an operator, on the booker's behalf.
+    pub(crate) async fn cancel_for_booker(
+        &self,
+        reservation_id: &str,
+        note: &str,
+    ) -> Result<Changed, Failure> {
+        self.cancel_as(Actor::Operator, reservation_id, Some(note)).await
+    }
+
+    async fn cancel_as(
+        &self,
+        actor: Actor,
+        reservation_id: &str,
+        reason: Option<&str>,
+    ) -> Result<Changed, Failure> {
         let today = self.clock.today();
         let changed = self
             .change(Change {
@@ -83,7 +101,7 @@ impl Saga {
                 event: &move |record, _| {
                     Ok(Some(Event::Cancel { is_in_window: today < record.check_in()? }))
                 },
-                known: Known { actor: Actor::Booker, note: reason, ..Known::default() },
+                known: Known { actor, note: reason, ..Known::default() },
             })
             .await?;
         self.work.notify_one();

@@ -23,6 +23,8 @@ async fn keeps_to_its_document() {
         .knows("roomId", 921)
         .knows("clientPhoneNumber", "01000000000")
         .weight("compensate", 20)
+        .weight("redriveStep", 40)
+        .weight("cancelForBooker", 5)
         .weight("settleRefund", 20)
         .weight("createReservation", 20);
 
@@ -34,7 +36,7 @@ async fn keeps_to_its_document() {
         service.signer.gateway(method, target, Some(MEMBER))
     };
     let ask = async |request: &GeneratedRequest| over_tcp(&address, request, &proof(request)).await;
-    let report = run(&contract, 2500, ask).await;
+    let report = run(&contract, 3000, ask).await;
     assert!(report.findings.is_empty(), "{report}");
     assert_eq!(report.never_succeeded(), Vec::<&str>::new(), "{report}");
 

@@ -34,7 +34,7 @@ async fn cancel_somehow(stage: &Stage, id: &str) {
     }
 }
 
-/// A-09 X-08 X-09 X-10
+/// A-09 X-08 X-09 X-10 KF-08
 #[test]
 fn a_09_reservation_dies_on_the_way_to_a_booking() {
     on_each(async |stage| {

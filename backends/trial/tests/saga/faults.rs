@@ -10,7 +10,7 @@ use trial::platform::Service;
 
 use crate::stage::{Stage, eventually, on_each};
 
-/// A-05 X-05 X-26: the room is gone after the charge.
+/// A-05 X-05 X-26 TS-02: the room is gone after the charge.
 #[test]
 fn a_05_a_paid_stay_without_a_room_is_undone() {
     on_each(async |stage| {

@@ -73,7 +73,7 @@ fn changes() -> Vec<(Reservation, Event, Decision)> {
     changes
 }
 
-/// 4.1, invariants 4, 5, 7 and 8
+/// 4.1, invariants 4, 5, 7 and 8; KF-12 TS-04: there is one way to give a room back.
 #[test]
 fn every_change_keeps_the_invariants() {
     let changes = changes();

@@ -317,7 +317,7 @@ fn t23_money_that_comes_late_is_returned() {
     }
 }
 
-/// T24, T25, T26
+/// T24, T25, T26 X-18
 #[test]
 fn t24_t25_t26_a_further_result_changes_nothing() {
     for status in [Status::Confirming, Status::Confirmed, Status::Compensating] {
