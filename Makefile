@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PROGRAMS := $(addprefix -p ,tollgate cms member reservation planner payment notification)
 .DEFAULT_GOAL := help
-.PHONY: run demo test check doc bench limits dist clean help
+.PHONY: run demo test check doc bench limits chaos dist clean help
 
 run:    ## build in release, start six services and the gateway with ./routes.yaml; ARGS="--listen 127.0.0.1:8800" is passed on
 	@.ci/need cargo cc cmake curl
@@ -35,6 +35,11 @@ limits: ## the measured run of shared rate limits: two gateways, one Redis that 
 	@.ci/need cargo cc cmake redis-server
 	cargo build --workspace --bins --locked
 	PRESS_SECONDS=60 .ci/with-postgres cargo test --locked -p tollgate --test platform -- --nocapture real::limits_hold_while
+
+chaos:  ## five minutes of trouble for the saga on each kind of back ends, then the proof that nothing was lost; CHAOS_SECONDS, CHAOS_SEED
+	@.ci/need cargo cc cmake
+	cargo build --workspace --bins --locked
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-300} .ci/with-postgres .ci/with-kafka cargo test --locked -p trial --test saga -- --nocapture a_24
 
 dist:   ## the binaries as they are shipped, in target/dist
 	@.ci/need cargo cc cmake

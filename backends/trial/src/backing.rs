@@ -32,6 +32,11 @@ impl Backing {
         Self(Kind::Real { postgres, kafka, run, made: Mutex::default() })
     }
 
+    /// Whether nothing but files is needed.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.0, Kind::Embedded)
+    }
+
     /// `DATABASE_URL` of a service; a schema is made when it is asked for the first time.
     pub fn database(&self, service: &str, folder: &Path) -> Result<String> {
         let Kind::Real { postgres, run, made, .. } = &self.0 else {

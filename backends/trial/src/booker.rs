@@ -6,8 +6,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
+use service::clock::Clock;
 use service::testing::Signer;
 use service::tls;
 
@@ -138,6 +141,16 @@ impl Booker {
         // Processes come and go, and their connections with them.
         let http = tls::client(&addresses.pg)?.timeout(LIMIT).pool_max_idle_per_host(0).build()?;
         Ok(Self { http, addresses, signer, member, journal })
+    }
+
+    /// A day that is so many from today, in Korea.
+    pub fn day(&self, ahead: i32) -> Date {
+        self.day_after(Clock::system().today(), ahead)
+    }
+
+    /// A day that is so many later.
+    pub fn day_after(&self, day: Date, days: i32) -> Date {
+        day.saturating_add(days.days())
     }
 
     /// The same connections for another member.

@@ -9,10 +9,14 @@
 //! | [`backing`]  | embedded parts, or `PostgreSQL` and Kafka                    |
 //! | [`profile`]  | the timings of a trial                                       |
 //! | [`booker`]   | a customer                                                   |
+//! | [`chaos`]    | a while of trouble                                           |
+//! | [`loader`]   | reads what is left                                           |
 
 pub mod backing;
 pub mod booker;
+pub mod chaos;
 pub mod checker;
 pub mod evidence;
+pub mod loader;
 pub mod platform;
 pub mod profile;

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -14,6 +15,7 @@ use service::testing::{Process, Signer};
 use service::tls;
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::backing::Backing;
 use crate::booker::{Addresses, Booker, Journal, LIMIT, Reply};
@@ -239,6 +241,30 @@ impl Platform {
             request = request.header(name, value);
         }
         self.send(request, Some(body)).await
+    }
+
+    /// `DATABASE_URL` of a service.
+    pub(crate) fn database(&self, service: Service) -> Result<String> {
+        self.backing.database(service.name(), self.folder())
+    }
+
+    /// Takes what the services keep their messages or data in away for a while: the write lock of
+    /// the embedded log, or every connection to the `PostgreSQL` server.
+    pub async fn stop_storage(&self, time: Duration) -> Result<()> {
+        if self.backing.is_embedded() {
+            let lock = self.lock_broker().await?;
+            #[expect(clippy::disallowed_methods, reason = "an outage takes its time")]
+            sleep(time).await;
+            drop(lock);
+            return Ok(());
+        }
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.database(Service::Payment)?).await?;
+        let all = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE pid <> pg_backend_pid() AND datname = current_database()";
+        sqlx::query(all).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
     }
 
     /// Holds the write lock of the embedded log until it is dropped (L7).

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod booking;
+mod chaos;
 mod crashes;
 mod faults;
 mod notices;
