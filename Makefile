@@ -10,7 +10,7 @@ run:    ## build in release, start six services and the gateway with ./routes.ya
 	cargo build --release --locked $(PROGRAMS)
 	@.ci/demo $(ARGS)
 
-demo:   ## the same, but walk once through the platform and stop: sign up, log in, search, plan a trip, log out
+demo:   ## the same, but walk once through the platform and stop: sign up, log in, search, book, pay, cancel, plan a trip, log out
 	@.ci/need cargo cc cmake curl
 	cargo build --release --locked $(PROGRAMS)
 	@WALK=1 .ci/demo $(ARGS)

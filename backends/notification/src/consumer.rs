@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use messaging::consumer::{Cause, Handler, Received, Trouble};
 use messaging::inbox;
 use messaging::topic::Topic;
@@ -10,7 +11,9 @@ use service::clock::Clock;
 use service::code::Code;
 use service::crash::Crash;
 use service::database::Database;
+use sqlx::AnyConnection;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::code::{Channel, Kind};
 use crate::notice::Notice;
@@ -33,6 +36,8 @@ impl Handler for Events {
         &[Topic::ReservationEvent, Topic::PaymentEvent, Topic::TravelEvent];
 
     async fn handle(&self, record: &Received) -> Result<(), Trouble> {
+        // Most events are told to nobody, and leave no trace.
+        let Some(notice) = Notice::of(record)? else { return Ok(()) };
         let id = record.envelope.id;
         let pool = self.database.pool();
         let mut connection = pool.acquire().await?;
@@ -41,32 +46,10 @@ impl Handler for Events {
             return Ok(());
         }
         drop(connection);
-        let notice = Notice::of(record)?;
-        let choices = match &notice {
-            Some(notice) => store::choices(pool, notice.member_id).await?,
-            None => Vec::new(),
-        };
+        let choices = store::choices(pool, notice.member_id).await?;
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
-        if let Some(notice) = &notice {
-            let values = serde_json::to_string(&notice.values)
-                .map_err(|error| Trouble::Permanent(error.to_string()))?;
-            for channel in
-                Channel::ALL.iter().copied().filter(|channel| is_on(&choices, notice, *channel))
-            {
-                let new = New {
-                    source_event_id: id,
-                    kind: notice.kind,
-                    template: notice.template,
-                    channel,
-                    member_id: notice.member_id,
-                    destination: notice.phone.as_deref().filter(|_| channel == Channel::Sms),
-                    values: &values,
-                    stale_after: notice.stale_after,
-                };
-                delivery::insert(&mut transaction, &new, now).await?;
-            }
-        }
+        write_down(&mut transaction, id, &notice, &choices, now).await?;
         inbox::record(&mut transaction, Self::GROUP, id, &[], now).await?;
         transaction.commit().await?;
         self.work.notify_one();
@@ -80,12 +63,35 @@ impl Handler for Events {
     }
 }
 
+/// One delivery for each channel that is on.
+async fn write_down(
+    connection: &mut AnyConnection,
+    source_event_id: Uuid,
+    notice: &Notice,
+    choices: &[Choice],
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let values = serde_json::to_string(&notice.values)
+        .map_err(|error| Trouble::Permanent(error.to_string()))?;
+    let channels = Channel::ALL.iter().copied();
+    for channel in channels.filter(|channel| is_chosen(choices, notice.kind, *channel)) {
+        let new = New {
+            source_event_id,
+            kind: notice.kind,
+            template: notice.template,
+            channel,
+            member_id: notice.member_id,
+            destination: notice.phone.as_deref().filter(|_| channel == Channel::Sms),
+            values: &values,
+            stale_after: notice.stale_after,
+        };
+        delivery::insert(connection, &new, now).await?;
+    }
+    Ok(())
+}
+
 /// Whether a member gets such notices on a channel.
 pub(crate) fn is_chosen(choices: &[Choice], kind: Kind, channel: Channel) -> bool {
     let choice = choices.iter().find(|choice| choice.kind == kind && choice.channel == channel);
     choice.map_or_else(|| channel.is_on_by_default(), |choice| choice.is_on)
-}
-
-fn is_on(choices: &[Choice], notice: &Notice, channel: Channel) -> bool {
-    is_chosen(choices, notice.kind, channel)
 }

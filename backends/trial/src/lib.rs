@@ -11,6 +11,7 @@
 //! | [`booker`]   | a customer                                                   |
 //! | [`chaos`]    | a while of trouble                                           |
 //! | [`loader`]   | reads what is left                                           |
+//! | [`throughput`] | how many a second, and what one costs                      |
 
 pub mod backing;
 pub mod booker;
@@ -20,3 +21,4 @@ pub mod evidence;
 pub mod loader;
 pub mod platform;
 pub mod profile;
+pub mod throughput;

@@ -54,6 +54,11 @@ impl Service {
     pub const ALL: [Self; 5] =
         [Self::Pg, Self::Cms, Self::Payment, Self::Reservation, Self::Notification];
 
+    /// Whether it stands in for somebody else's system.
+    pub fn is_stand_in(self) -> bool {
+        matches!(self, Self::Pg | Self::Cms)
+    }
+
     /// The name of its program and of its store.
     pub fn name(self) -> &'static str {
         match self {
@@ -147,6 +152,20 @@ impl Platform {
     pub fn signal(&self, service: Service, name: &str) -> Result<()> {
         let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
         processes.get(&service).ok_or("it does not run")?.signal(name)
+    }
+
+    /// How long a service has used a processor since it was last started.
+    pub fn processor_time(&self, service: Service) -> Result<Duration> {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = processes.get(&service).ok_or("it does not run")?.id();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // Behind the name, which may hold anything: fields 14 and 15 of proc(5), in hundredths.
+        let rest = stat.rsplit_once(") ").ok_or("no name in stat")?.1;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let field = |at: usize| -> Result<u64> {
+            Ok(fields.get(at).ok_or("too few fields in stat")?.parse()?)
+        };
+        Ok(Duration::from_millis((field(11)? + field(12)?) * 10))
     }
 
     /// Starts a second process of a service on an address of its own; it ends with the platform.

@@ -588,6 +588,7 @@ async fn a_18_nothing_is_served_without_the_right_proof() {
         let id = client.sign_up(1).await;
         let body = wish(2).to_string();
         let view = format!("/internal/v1/members/{id}/auth-view");
+        let contact = format!("/internal/v1/members/{id}/contact");
         let endpoints = [
             ("POST", "/v1/members"),
             ("POST", "/v1/login"),
@@ -597,9 +598,10 @@ async fn a_18_nothing_is_served_without_the_right_proof() {
             ("POST", "/v1/members/me/password"),
             ("DELETE", "/v1/members/me"),
             ("GET", view.as_str()),
+            ("GET", contact.as_str()),
         ];
         for (method, target) in endpoints {
-            let is_internal = target == view;
+            let is_internal = target.starts_with("/internal/");
             let sent = if method == "POST" { body.as_str() } else { "" };
             let spoofed: Headers =
                 vec![("x-member-id", id.to_string()), ("x-member-role", "ADMIN".to_owned())];
@@ -648,7 +650,7 @@ fn every_answer_of_an_error_is_a_problem() {
     let operations = api["paths"].as_object().unwrap().values();
     let operations: Vec<_> =
         operations.flat_map(|path| path.as_object().unwrap().values()).collect();
-    assert_eq!(operations.len(), 8);
+    assert_eq!(operations.len(), 9);
     for operation in operations {
         let id = &operation["operationId"];
         assert!(operation["security"].is_array(), "{id}");
@@ -658,4 +660,27 @@ fn every_answer_of_an_error_is_a_problem() {
             assert_eq!(is_error, is_problem, "{id} {status}");
         }
     }
+}
+
+/// NT-04: whoever sends notices learns an address, and only that of an active member.
+#[tokio::test]
+async fn nt_04_a_service_learns_where_a_member_is_reached() {
+    on_each_database(STEPS, async |database| {
+        let client = Client::new(&database);
+        let id = client.sign_up(1).await;
+        let ask = async |id: i64| {
+            let target = format!("/internal/v1/members/{id}/contact");
+            let headers = client.signer.service("notification", "GET", &target, b"");
+            call(&client.router, "GET", &target, &headers, "").await.unwrap()
+        };
+        let answer = ask(id).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.json["payload"], json!({ "memberId": id, "email": email(1) }));
+        check_problem(&ask(id + 1).await, 404, "MEMBER_NOT_FOUND");
+        let left = client.send("DELETE", "/v1/members/me", User(id), "").await;
+        assert_eq!(left.status, 204, "{}", left.text);
+        assert_eq!(ask(id).await.json["payload"]["email"], json!(null));
+    })
+    .await
+    .unwrap();
 }

@@ -168,6 +168,11 @@ impl Process {
         connect(&self.address()?, text)
     }
 
+    /// The id the system knows it by.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) -> Result<()> {
         let id = self.child.id().to_string();
