@@ -95,6 +95,11 @@ impl Dispatcher {
         if !delivery::take(pool, &row.notification_id, &owner, (now, until)).await? {
             return Ok(());
         }
+        if usize::try_from(row.attempts).unwrap_or(usize::MAX) >= self.most_attempts() {
+            let error = Some("every attempt ended with its process");
+            let failed = End { status: "FAILED", destination: None, rendered: None, error };
+            return self.end(row, &owner, failed).await;
+        }
         match self.attempt(row).await? {
             Attempt::Sent(destination, rendered) => {
                 let end = End {
@@ -116,6 +121,11 @@ impl Dispatcher {
             }
             Attempt::Again(error) => self.again(row, &owner, &error).await,
         }
+    }
+
+    /// Attempts that nobody brought to an end count, too: twice the schedule is enough.
+    fn most_attempts(&self) -> usize {
+        self.timing.notify_retry.len().saturating_mul(2)
     }
 
     /// Later, or never: the schedule has an end.

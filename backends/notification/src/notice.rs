@@ -29,7 +29,8 @@ pub(crate) const TEMPLATES: &[&str] = &[
     "TRAVEL_D1",
 ];
 
-/// Failures of the create step, which the booker was answered at once (T03–T05).
+/// Failures of the create step, which the booker was answered at once (T03–T05). Only codes that no
+/// payment gateway has: a refused payment must be told.
 const TOLD_AT_ONCE: &[&str] = &[
     "ROOM_NOT_AVAILABLE",
     "ROOM_NOT_FOUND",
@@ -37,7 +38,6 @@ const TOLD_AT_ONCE: &[&str] = &[
     "EXTERNAL_ID_CONFLICT",
     "RESERVATION_CANCELLED",
     "HOLD_EXPIRED",
-    "INVALID_REQUEST",
     "PAYMENT_CREATE_FAILED",
     "CREATE_TIMEOUT",
 ];
@@ -179,8 +179,104 @@ fn amount(amount: i64) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use messaging::consumer::Duplicate;
+    use messaging::envelope::Envelope;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
 
     use super::*;
+
+    fn received(topic: Topic, kind: &str, payload: Value) -> Received {
+        let envelope = Envelope {
+            id: Uuid::from_u128(1),
+            kind: kind.to_owned(),
+            version: 1,
+            occurred_at: "2025-05-01T01:00:00Z".parse().unwrap(),
+            producer: topic.producer().to_owned(),
+            correlation_id: "1".to_owned(),
+            causation_id: None,
+            traceparent: None,
+            member_id: Some(42),
+            payload,
+        };
+        let duplicate = Duplicate::default();
+        Received { envelope, topic, partition: 0, offset: 0, is_redriven: false, duplicate }
+    }
+
+    fn reservation(kind: &str, reason: Option<&str>) -> Option<Notice> {
+        let payload = json!({
+            "reservationId": Uuid::nil(), "memberId": 42, "status": "X", "refundStatus": "NONE",
+            "placeId": 93, "placeName": "달빛호텔", "roomId": 921, "roomName": "킹",
+            "checkInDate": "2025-05-02", "checkOutDate": "2025-05-04", "nights": 2,
+            "totalAmount": 220_000, "currency": "KRW", "clientName": "김하나",
+            "clientPhoneNumber": "01000000000", "reasonCode": reason
+        });
+        Notice::of(&received(Topic::ReservationEvent, kind, payload)).unwrap()
+    }
+
+    fn template(notice: Option<Notice>) -> &'static str {
+        notice.map_or("nobody is told", |notice| notice.template)
+    }
+
+    /// NT-01: the table of 8.1.
+    #[test]
+    fn nt_01_of_reservations_their_ends_are_told() {
+        for (kind, reason, expected) in [
+            ("ReservationConfirmed", None, "RESERVATION_CONFIRMED"),
+            ("ReservationCancelled", None, "RESERVATION_CANCELLED"),
+            ("ReservationExpired", None, "RESERVATION_EXPIRED"),
+            ("ReservationFailed", Some("REJECT_CARD_PAYMENT"), "RESERVATION_FAILED"),
+            // A code of the payment gateway, too.
+            ("ReservationFailed", Some("INVALID_REQUEST"), "RESERVATION_FAILED"),
+            ("ReservationFailed", Some("CMS_APPROVE_FAILED"), "RESERVATION_FAILED"),
+            ("ReservationFailed", Some("ROOM_NOT_AVAILABLE"), "nobody is told"),
+            ("ReservationFailed", Some("CREATE_TIMEOUT"), "nobody is told"),
+            ("ReservationRequested", None, "nobody is told"),
+            ("ReservationApproved", None, "nobody is told"),
+        ] {
+            assert_eq!(template(reservation(kind, reason)), expected, "{kind} {reason:?}");
+        }
+        let confirmed = reservation("ReservationConfirmed", None).unwrap();
+        assert_eq!(confirmed.phone.as_deref(), Some("01000000000"));
+        assert_eq!(confirmed.values["totalAmount"], "220,000");
+    }
+
+    /// NT-02
+    #[test]
+    fn nt_02_of_payments_moved_money_is_told() {
+        for (kind, expected) in [
+            ("PaymentApproved", "PAYMENT_APPROVED"),
+            ("PaymentRejected", "PAYMENT_REJECTED"),
+            ("PaymentCancelled", "PAYMENT_CANCELLED"),
+            ("PaymentCreated", "nobody is told"),
+            ("PaymentExpired", "nobody is told"),
+        ] {
+            let payload = json!({
+                "paymentId": Uuid::nil(), "orderId": Uuid::nil(), "memberId": 42, "status": "X",
+                "totalAmount": 1_000, "balanceAmount": 1_000
+            });
+            let notice = Notice::of(&received(Topic::PaymentEvent, kind, payload)).unwrap();
+            assert_eq!(template(notice), expected, "{kind}");
+        }
+    }
+
+    /// NT-03: the notice of the day before is stale when the trip has begun.
+    #[test]
+    fn nt_03_of_travels_overlaps_and_the_day_before_are_told() {
+        for (kind, expected, stale_after) in [
+            ("TravelOverlapRejected", "TRAVEL_OVERLAP", None),
+            ("TravelStartsTomorrow", "TRAVEL_D1", Some("2025-05-02T15:00:00Z")),
+        ] {
+            let payload = json!({
+                "travelId": 7, "memberId": 42, "title": "부산 여행", "startDate": "2025-05-03",
+                "endDate": "2025-05-05", "regionNames": ["부산"]
+            });
+            let notice = Notice::of(&received(Topic::TravelEvent, kind, payload)).unwrap().unwrap();
+            assert_eq!(notice.template, expected);
+            let stale_after = stale_after.map(|at: &str| at.parse().unwrap());
+            assert_eq!(notice.stale_after, stale_after, "{kind}");
+        }
+    }
 
     #[test]
     fn sums_are_written_in_groups_of_three() {
