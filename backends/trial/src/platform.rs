@@ -5,6 +5,7 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,10 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub const CMS_API_KEY: &str = "key-of-the-trial";
 /// The key that the payment service and the payment gateway share.
 pub const PG_SECRET_KEY: &str = "test_sk_of_the_trial";
+
+/// Where services listen.
+const PORTS: Range<u16> = 10_000..32_000;
+const PORT_ATTEMPTS: usize = 100;
 
 /// A process of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -388,6 +393,14 @@ fn programs() -> Result<PathBuf> {
     Ok(if is_test { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() })
 }
 
+/// An address below the range that the system takes ports of outgoing connections from: one of those
+/// would take the place of a service that is down for a moment.
 fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    for _ in 0..PORT_ATTEMPTS {
+        let address = format!("127.0.0.1:{}", fastrand::u16(PORTS));
+        if TcpListener::bind(&address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err("no port is free".into())
 }
