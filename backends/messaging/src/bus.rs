@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use service::app::Shared;
 use service::clock::Clock;
 use service::crash::Crash;
+use service::server::StartError;
 use service::timing::Timing;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerError, Settings};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -32,6 +34,33 @@ pub struct Bus {
 }
 
 impl Bus {
+    /// Opens the log that `settings` name, for a process of `service`.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be opened, or its metrics are registered already.
+    pub async fn open(
+        service: &'static str,
+        settings: &Settings,
+        timing: &Timing,
+        crash: &Crash,
+        shared: &Shared,
+    ) -> Result<Self, StartError> {
+        let unusable = |error: BrokerError| {
+            StartError::Other("messages cannot flow; check BROKER_URL", error.into())
+        };
+        Ok(Self {
+            service,
+            instance: settings.instance.clone(),
+            broker: Broker::open(&settings.url, timing, &shared.clock).await.map_err(unusable)?,
+            timing: Arc::new(timing.clone()),
+            clock: shared.clock.clone(),
+            crash: crash.clone(),
+            metrics: Metrics::new(&shared.registry)?,
+            health: Health::default(),
+        })
+    }
+
     /// The name of this process as a member and as a relay.
     pub(crate) fn member(&self) -> String {
         format!("{}-{}", self.service, self.instance)

@@ -8,6 +8,10 @@ use std::error::Error;
 use std::future::{Future, pending};
 use std::sync::Arc;
 
+use service::server::StartError;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
 use self::lanes::Work;
 pub use self::received::{Duplicate, Received};
 use self::worker::Worker;
@@ -60,6 +64,12 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
+impl From<SchemaError> for StartError {
+    fn from(error: SchemaError) -> Self {
+        Self::Other("the schemas of messages cannot be used", error.into())
+    }
+}
+
 /// A member of a handler's group: one record after the other in each partition, partitions side by
 /// side (C4).
 #[derive(Debug)]
@@ -94,5 +104,40 @@ impl<H: Handler> Consumer<H> {
             metrics: self.bus.metrics.clone(),
         };
         self.bus.broker.work(joining, work, stop).await;
+    }
+}
+
+/// The members that one process runs; they stop together.
+#[derive(Debug)]
+pub struct Consumers {
+    stop: watch::Sender<bool>,
+    running: JoinSet<()>,
+}
+
+impl Consumers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { stop: watch::Sender::new(false), running: JoinSet::new() }
+    }
+
+    /// Lets one more work, until [`Self::stop`].
+    pub fn start<H: Handler>(&mut self, consumer: Consumer<H>) {
+        let mut stop = self.stop.subscribe();
+        self.running.spawn(consumer.run_until(async move {
+            // Whoever could tell is gone: that is to stop, too.
+            drop(stop.wait_for(|is_told| *is_told).await);
+        }));
+    }
+
+    /// Tells all of them to stop, and waits until they have left their groups (C8).
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+impl Default for Consumers {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -21,10 +21,8 @@ mod template;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use messaging::broker::{Broker, BrokerError};
 use messaging::bus::Bus;
-use messaging::consumer::Consumer;
-use messaging::health::Health;
+use messaging::consumer::{Consumer, Consumers};
 use messaging::relay::{Relay, RelayHandle};
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
@@ -32,7 +30,7 @@ use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use utoipa::OpenApi;
 
@@ -59,7 +57,8 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     let shared =
         Shared { database: database.clone(), clock: Clock::system(), registry: Registry::new() };
-    let bus = bus(&settings, &shared).await?;
+    let Settings { broker, timing, crash, .. } = &settings;
+    let bus = Bus::open(NAME, broker, timing, crash, &shared).await?;
     let relay = Relay::new(&bus, &database);
     let work = Arc::new(Notify::new());
     let dispatcher = dispatcher(&settings, &shared, relay.handle(), &work).await?;
@@ -69,49 +68,23 @@ async fn run(variables: Variables) -> Result<(), StartError> {
         crash: settings.crash.clone(),
         work: Arc::clone(&work),
     };
-    let events = Consumer::new(&bus, events);
-    let events = events.map_err(|error| {
-        StartError::Other("the schemas of messages cannot be used", error.into())
-    })?;
+    let events = Consumer::new(&bus, events)?;
     let operators = Operators { shared: shared.clone(), work };
     let routes = api::routes(&settings.proof_keys, &operators);
     let health = bus.health.clone();
     let app = App::new(routes, &Api::openapi(), shared)?.ready_when(move || health.check());
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut consumers = JoinSet::new();
-    // Whoever could tell is gone: that is to stop, too.
-    consumers.spawn(events.run_until(async move { drop(stopped.await) }));
+    let mut consumers = Consumers::new();
+    consumers.start(events);
     let mut background = JoinSet::new();
     background.spawn(relay.run());
     background.spawn(dispatcher.run());
     server::serve(listener, app, settings.service.drain).await?;
-    drop(stop);
-    while consumers.join_next().await.is_some() {}
+    consumers.stop().await;
     background.shutdown().await;
     bus.broker.close().await;
     database.close().await;
     Ok(())
-}
-
-async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
-    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
-    let unusable = |error: BrokerError| {
-        StartError::Other("messages cannot be received; check BROKER_URL", error.into())
-    };
-    let metrics = messaging::metrics::Metrics::new(&shared.registry);
-    Ok(Bus {
-        service: NAME,
-        instance: settings.broker.instance.clone(),
-        broker: broker.map_err(unusable)?,
-        timing: Arc::new(settings.timing.clone()),
-        clock: shared.clock.clone(),
-        crash: settings.crash.clone(),
-        metrics: metrics.map_err(|error| {
-            StartError::Other("the metrics contradict themselves", error.into())
-        })?,
-        health: Health::default(),
-    })
 }
 
 async fn dispatcher(

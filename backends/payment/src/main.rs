@@ -24,19 +24,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::payment::pg::{PaymentGateway, SetUpError};
-use messaging::broker::{Broker, BrokerError};
 use messaging::bus::Bus;
-use messaging::consumer::Consumer;
-use messaging::health::Health;
+use messaging::consumer::{Consumer, Consumers};
 use messaging::relay::{Relay, RelayHandle};
-use messaging::validation::SchemaError;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::cashier::Cashier;
@@ -61,54 +58,30 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     let clock = Clock::system();
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-    let bus = bus(&settings, &shared).await?;
+    let Settings { broker, timing, crash, .. } = &settings;
+    let bus = Bus::open(NAME, broker, timing, crash, &shared).await?;
     let relay = Relay::new(&bus, &database);
     let cashier = cashier(&settings, &shared, relay.handle())?;
-    let confirms = Consumer::new(&bus, Confirms(cashier.clone())).map_err(no_schema)?;
-    let cancels = Consumer::new(&bus, Cancels(cashier.clone())).map_err(no_schema)?;
+    let confirms = Consumer::new(&bus, Confirms(cashier.clone()))?;
+    let cancels = Consumer::new(&bus, Cancels(cashier.clone()))?;
     let desk = Desk { shared: shared.clone(), cashier: cashier.clone() };
     let routes = api::routes(&settings.proof_keys, &desk, settings.is_test);
     let health = bus.health.clone();
     let app = App::new(routes, &api::document(settings.is_test), shared)?;
     let app = app.ready_when(move || health.check());
 
-    let (stop, _) = watch::channel(false);
-    let mut consumers = JoinSet::new();
-    consumers.spawn(confirms.run_until(told(stop.subscribe())));
-    consumers.spawn(cancels.run_until(told(stop.subscribe())));
+    let mut consumers = Consumers::new();
+    consumers.start(confirms);
+    consumers.start(cancels);
     let mut background = JoinSet::new();
     background.spawn(relay.run());
     background.spawn(Worker { cashier }.run());
     server::serve(listener, app, settings.service.drain).await?;
-    stop.send_replace(true);
-    while consumers.join_next().await.is_some() {}
+    consumers.stop().await;
     background.shutdown().await;
     bus.broker.close().await;
     database.close().await;
     Ok(())
-}
-
-/// Waits until the process is to stop.
-async fn told(mut stop: watch::Receiver<bool>) {
-    // Whoever could tell is gone: that is to stop, too.
-    drop(stop.wait_for(|is_told| *is_told).await);
-}
-
-async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
-    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
-    let unusable = |error: BrokerError| {
-        StartError::Other("messages cannot be sent; check BROKER_URL", error.into())
-    };
-    Ok(Bus {
-        service: NAME,
-        instance: settings.broker.instance.clone(),
-        broker: broker.map_err(unusable)?,
-        timing: Arc::new(settings.timing.clone()),
-        clock: shared.clock.clone(),
-        crash: settings.crash.clone(),
-        metrics: messaging::metrics::Metrics::new(&shared.registry).map_err(contradicting)?,
-        health: Health::default(),
-    })
 }
 
 fn cashier(
@@ -128,17 +101,9 @@ fn cashier(
         gateway: Gateway::new(gateway.map_err(unusable)?),
         relay,
         crash: settings.crash.clone(),
-        metrics: Metrics::new(&shared.registry).map_err(contradicting)?,
+        metrics: Metrics::new(&shared.registry)?,
         merchant: pg.merchant.as_str().into(),
         work: Arc::new(Notify::new()),
         paused_until: Arc::default(),
     })
-}
-
-fn contradicting(error: prometheus::Error) -> StartError {
-    StartError::Other("the metrics contradict themselves", error.into())
-}
-
-fn no_schema(error: SchemaError) -> StartError {
-    StartError::Other("the schemas of messages cannot be used", error.into())
 }

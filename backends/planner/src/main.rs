@@ -17,11 +17,8 @@ mod travel;
 mod travels;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use messaging::broker::{Broker, BrokerError};
 use messaging::bus::Bus;
-use messaging::health::Health;
 use messaging::relay::Relay;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
@@ -52,7 +49,8 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let clock = Clock::system();
     let shared =
         Shared { database: database.clone(), clock: clock.clone(), registry: Registry::new() };
-    let bus = bus(&settings, &shared).await?;
+    let Settings { broker, timing, crash, .. } = &settings;
+    let bus = Bus::open(NAME, broker, timing, crash, &shared).await?;
     let relay = Relay::new(&bus, &database);
     let reminder = Reminder { store: Store::new(database.clone(), clock.clone()), clock };
     let health = bus.health.clone();
@@ -67,24 +65,4 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     bus.broker.close().await;
     database.close().await;
     Ok(())
-}
-
-async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
-    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
-    let unusable = |error: BrokerError| {
-        StartError::Other("messages cannot be sent; check BROKER_URL", error.into())
-    };
-    let metrics = messaging::metrics::Metrics::new(&shared.registry);
-    Ok(Bus {
-        service: NAME,
-        instance: settings.broker.instance.clone(),
-        broker: broker.map_err(unusable)?,
-        timing: Arc::new(settings.timing.clone()),
-        clock: shared.clock.clone(),
-        crash: settings.crash.clone(),
-        metrics: metrics.map_err(|error| {
-            StartError::Other("the metrics contradict themselves", error.into())
-        })?,
-        health: Health::default(),
-    })
 }

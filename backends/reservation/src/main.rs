@@ -28,19 +28,16 @@ mod worker;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use messaging::broker::{Broker, BrokerError};
 use messaging::bus::Bus;
-use messaging::consumer::Consumer;
-use messaging::health::Health;
+use messaging::consumer::{Consumer, Consumers};
 use messaging::relay::{Relay, RelayHandle};
-use messaging::validation::SchemaError;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
 use service::database::Database;
 use service::server::{self, StartError};
 use service::settings::Variables;
 use service::telemetry;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use utoipa::OpenApi;
 
@@ -67,53 +64,29 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let database = Database::open(&settings.service.database_url, schema::STEPS).await?;
     let clock = Clock::system();
     let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
-    let bus = bus(&settings, &shared).await?;
+    let Settings { broker, timing, crash, .. } = &settings;
+    let bus = Bus::open(NAME, broker, timing, crash, &shared).await?;
     let relay = Relay::new(&bus, &database);
     let saga = saga(&settings, &shared, relay.handle())?;
-    let payments = Consumer::new(&bus, PaymentResults(saga.clone())).map_err(no_schema)?;
-    let refunds = Consumer::new(&bus, RefundResults(saga.clone())).map_err(no_schema)?;
+    let payments = Consumer::new(&bus, PaymentResults(saga.clone()))?;
+    let refunds = Consumer::new(&bus, RefundResults(saga.clone()))?;
     let routes = api::routes(&saga, &settings.proof_keys, &shared);
     let health = bus.health.clone();
     let app = App::new(routes, &Api::openapi(), shared)?;
     let app = app.ready_when(move || health.check());
 
-    let (stop, _) = watch::channel(false);
-    let mut consumers = JoinSet::new();
-    consumers.spawn(payments.run_until(told(stop.subscribe())));
-    consumers.spawn(refunds.run_until(told(stop.subscribe())));
+    let mut consumers = Consumers::new();
+    consumers.start(payments);
+    consumers.start(refunds);
     let mut background = JoinSet::new();
     background.spawn(relay.run());
     background.spawn(Worker { saga }.run());
     server::serve(listener, app, settings.service.drain).await?;
-    stop.send_replace(true);
-    while consumers.join_next().await.is_some() {}
+    consumers.stop().await;
     background.shutdown().await;
     bus.broker.close().await;
     database.close().await;
     Ok(())
-}
-
-/// Waits until the process is to stop.
-async fn told(mut stop: watch::Receiver<bool>) {
-    // Whoever could tell is gone: that is to stop, too.
-    drop(stop.wait_for(|is_told| *is_told).await);
-}
-
-async fn bus(settings: &Settings, shared: &Shared) -> Result<Bus, StartError> {
-    let broker = Broker::open(&settings.broker.url, &settings.timing, &shared.clock).await;
-    let unusable = |error: BrokerError| {
-        StartError::Other("messages cannot be sent; check BROKER_URL", error.into())
-    };
-    Ok(Bus {
-        service: NAME,
-        instance: settings.broker.instance.clone(),
-        broker: broker.map_err(unusable)?,
-        timing: Arc::new(settings.timing.clone()),
-        clock: shared.clock.clone(),
-        crash: settings.crash.clone(),
-        metrics: messaging::metrics::Metrics::new(&shared.registry).map_err(contradicting)?,
-        health: Health::default(),
-    })
 }
 
 fn saga(settings: &Settings, shared: &Shared, relay: RelayHandle) -> Result<Saga, StartError> {
@@ -131,15 +104,7 @@ fn saga(settings: &Settings, shared: &Shared, relay: RelayHandle) -> Result<Saga
         payments,
         relay,
         crash: settings.crash.clone(),
-        metrics: Metrics::new(&shared.registry).map_err(contradicting)?,
+        metrics: Metrics::new(&shared.registry)?,
         work: Arc::new(Notify::new()),
     })
-}
-
-fn contradicting(error: prometheus::Error) -> StartError {
-    StartError::Other("the metrics contradict themselves", error.into())
-}
-
-fn no_schema(error: SchemaError) -> StartError {
-    StartError::Other("the schemas of messages cannot be used", error.into())
 }

@@ -60,6 +60,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// What is counted is registered twice, or under a name that is none.
+    #[error("the metrics contradict themselves")]
+    Metrics(#[from] prometheus::Error),
     /// Something a service needs to start is wrong.
     #[error("{0}")]
     Other(&'static str, #[source] Box<dyn Error + Send + Sync>),
