@@ -18,3 +18,40 @@ pub trait Code: Copy + 'static {
 pub fn codes<T: Code>(separator: &str) -> String {
     T::ALL.iter().map(|value| value.code()).collect::<Vec<_>>().join(separator)
 }
+
+/// An enum whose values are documented by their codes: the rows of a table, say.
+///
+/// ```
+/// service::codes! {
+///     /// A row of the table of orders.
+///     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///     pub enum Row;
+///     O01 = "O01", O01b = "O01b",
+/// }
+///
+/// use service::code::Code;
+/// assert_eq!(Row::by_code("O01b"), Some(Row::O01b));
+/// ```
+#[macro_export]
+macro_rules! codes {
+    (
+        $(#[$about:meta])*
+        $visibility:vis enum $name:ident;
+        $($variant:ident = $code:literal),* $(,)?
+    ) => {
+        $(#[$about])*
+        $visibility enum $name {
+            $(#[doc = $code] $variant,)*
+        }
+
+        impl $crate::code::Code for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+        }
+    };
+}

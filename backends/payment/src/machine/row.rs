@@ -1,28 +1,9 @@
 //! The rows of the tables, by their names.
 
-use service::code::Code;
-
-macro_rules! rows {
-    ($($variant:ident = $code:literal),* $(,)?) => {
-        /// A row of the tables of payments (Y…) and refunds (RF…).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Row {
-            $(#[doc = $code] $variant,)*
-        }
-
-        impl Code for Row {
-            const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            fn code(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $code,)*
-                }
-            }
-        }
-    };
-}
-
-rows! {
+service::codes! {
+    /// A row of the tables of payments (Y…) and refunds (RF…).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Row;
     Y01 = "Y01", Y02 = "Y02", Y02b = "Y02b", Y03 = "Y03", Y04 = "Y04", Y05 = "Y05", Y06 = "Y06",
     Y06b = "Y06b", Y07 = "Y07", Y08 = "Y08", Y09 = "Y09", Y10 = "Y10", Y11 = "Y11", Y12 = "Y12",
     Y13 = "Y13", Y14 = "Y14", Y15 = "Y15", Y15b = "Y15b", Y16 = "Y16", Y17 = "Y17", Y18 = "Y18",

@@ -1,28 +1,9 @@
 //! The rows of the table, by their names.
 
-use service::code::Code;
-
-macro_rules! rows {
-    ($($variant:ident = $code:literal),* $(,)?) => {
-        /// A row of the table of reservations.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Row {
-            $(#[doc = $code] $variant,)*
-        }
-
-        impl Code for Row {
-            const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            fn code(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $code,)*
-                }
-            }
-        }
-    };
-}
-
-rows! {
+service::codes! {
+    /// A row of the table of reservations.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Row;
     T01 = "T01", T02 = "T02", T03 = "T03", T04 = "T04", T05 = "T05", T06 = "T06", T07 = "T07",
     T08 = "T08", T09 = "T09", T10 = "T10", T11 = "T11", T12 = "T12", T13 = "T13", T14 = "T14",
     T15 = "T15", T15b = "T15b", T16 = "T16", T17 = "T17", T18 = "T18", T19 = "T19", T20 = "T20",
