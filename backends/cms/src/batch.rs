@@ -16,6 +16,8 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use prometheus::{IntCounterVec, Opts, Registry};
 use serde::Serialize;
+use service::metrics::register;
+use service::problem::Problem;
 use service::stored::{placeholders, rows};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use tokio::time::interval;
@@ -26,7 +28,6 @@ use crate::bookings::Bookings;
 use crate::catalogue::{Catalogue, Lodging};
 use crate::random::{Kind, Stream};
 use crate::stay::Stay;
-use service::problem::Problem;
 
 /// One in so many rooms is looked at.
 const ROOMS_PER_TICK: usize = 200;
@@ -78,8 +79,7 @@ struct Change {
 impl Batch {
     pub(crate) fn new(bookings: Bookings, registry: &Registry) -> Result<Self, prometheus::Error> {
         let opts = Opts::new("cms_batch_room_nights_total", "Room-nights the batch came by.");
-        let counter = IntCounterVec::new(opts, &["outcome"])?;
-        registry.register(Box::new(counter.clone()))?;
+        let counter = register(registry, IntCounterVec::new(opts, &["outcome"])?)?;
         Ok(Self { bookings, counter })
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::core::Collector;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
+use service::metrics::register;
 
 use crate::broker::Slot;
 use crate::topic::Topic;
@@ -38,13 +38,13 @@ impl Metrics {
         let of_slot = &["topic", "partition", "group"];
         let seconds = |name, help| HistogramOpts::new(name, help).buckets(BOUNDS.to_vec());
         let counter = |name, help, labels| -> Result<IntCounterVec, prometheus::Error> {
-            add(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+            register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
         let gauge = |name, help, labels| -> Result<IntGaugeVec, prometheus::Error> {
-            add(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+            register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let histogram = |name, help| -> Result<HistogramVec, prometheus::Error> {
-            add(registry, HistogramVec::new(seconds(name, help), of_type)?)
+            register(registry, HistogramVec::new(seconds(name, help), of_type)?)
         };
         let oldest = "Age of the oldest message that is not published.";
         let oldest = GaugeVec::new(Opts::new("outbox_oldest_seconds", oldest), &["service"])?;
@@ -77,7 +77,7 @@ impl Metrics {
             lag: gauge("consumer_lag", "Messages that were not handled yet.", of_slot)?,
             committed: gauge("offset_committed", "The first message not handled.", of_slot)?,
             pending: gauge("outbox_pending", "Messages that are not published.", &["service"])?,
-            oldest: add(registry, oldest)?,
+            oldest: register(registry, oldest)?,
         })
     }
 
@@ -131,12 +131,4 @@ impl Metrics {
         self.pending.with_label_values(&[service]).set(pending);
         self.oldest.with_label_values(&[service]).set(oldest.as_secs_f64());
     }
-}
-
-fn add<T: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: T,
-) -> Result<T, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
 }

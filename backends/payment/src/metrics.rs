@@ -2,6 +2,7 @@
 
 use payment::machine::{Alert, Decision, Effect};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use service::metrics::register;
 
 use crate::cashier::alert_code;
 use crate::store::due::Counts;
@@ -23,24 +24,20 @@ impl Metrics {
     /// Registers everything.
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
+            register(registry, IntGauge::new(name, help)?)
         };
         let contradictions = IntCounter::new(
             "saga_contradiction_total",
             "Answers of the payment gateway that contradict what is known.",
         )?;
-        registry.register(Box::new(contradictions.clone()))?;
         let alerts = Opts::new("payment_alerts_total", "What an operator has to know, by kind.");
-        let alerts = IntCounterVec::new(alerts, &["kind"])?;
-        registry.register(Box::new(alerts.clone()))?;
+        let alerts = register(registry, IntCounterVec::new(alerts, &["kind"])?)?;
         Ok(Self {
             in_doubt: gauge("payment_in_doubt", "Payments of which nobody knows what became.")?,
             refund_open: gauge("refund_open", "Refunds whose money is still to be returned.")?,
             refund_failed: gauge("refund_failed", "Refunds that the payment gateway refused.")?,
             attention_open: gauge("attention_open", "Payments an operator should look at.")?,
-            contradictions,
+            contradictions: register(registry, contradictions)?,
             alerts,
             misconfigured: gauge(
                 "payment_pg_misconfigured",

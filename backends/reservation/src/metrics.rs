@@ -3,6 +3,7 @@
 use ::reservation::machine::{Decision, Row, Status, Verdict};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 use service::code::Code;
+use service::metrics::register;
 
 use crate::store::due::Counts;
 use crate::store::record::Record;
@@ -27,25 +28,19 @@ impl Metrics {
     /// Registers everything.
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
+            register(registry, IntGauge::new(name, help)?)
         };
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
+            register(registry, IntCounter::new(name, help)?)
         };
         let state =
             IntGaugeVec::new(Opts::new("saga_state", "Reservations in each state."), &["status"])?;
-        registry.register(Box::new(state.clone()))?;
         let about = "From the request of a reservation to its confirmation or end.";
         let duration = HistogramOpts::new("saga_duration_seconds", about);
         let duration = Histogram::with_opts(duration.buckets(DURATIONS.to_vec()))?;
-        registry.register(Box::new(duration.clone()))?;
         Ok(Self {
-            state,
-            duration,
+            state: register(registry, state)?,
+            duration: register(registry, duration)?,
             compensated: counter(
                 "saga_compensated_total",
                 "Paid reservations that were undone because the booking was impossible.",

@@ -24,6 +24,7 @@
 //! | [`clock`]      | the time, and what day it is in Korea                               |
 //! | [`timing`]     | how long things may take, in one profile                            |
 //! | [`tls`]        | HTTP clients that can speak TLS                                     |
+//! | [`metrics`]    | what is counted                                                     |
 //! | [`telemetry`]  | logs                                                                |
 //! | `testing`      | a router called without a socket, real processes, proofs, databases |
 //!
@@ -43,7 +44,7 @@ mod edge;
 pub mod envelope;
 pub mod faults;
 pub mod keys;
-mod metrics;
+pub mod metrics;
 pub mod peer;
 pub mod problem;
 pub mod proof;

@@ -1,12 +1,26 @@
-//! What is counted about every request.
+//! What is counted, and what is counted about every request.
 
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, TextEncoder};
 
 /// Bounds in seconds, from an answer out of memory to one at the time limit.
 const BOUNDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Registers a metric, and hands it back.
+///
+/// # Errors
+///
+/// There is one of that name already.
+pub fn register<T: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: T,
+) -> Result<T, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -28,10 +42,10 @@ impl Metrics {
         );
         let duration =
             HistogramVec::new(duration.buckets(BOUNDS.to_vec()), &["method", "route", "status"])?;
+        let duration = register(&registry, duration)?;
         let in_flight =
             IntGauge::new("http_server_requests_in_flight", "Requests without an answer yet.")?;
-        registry.register(Box::new(duration.clone()))?;
-        registry.register(Box::new(in_flight.clone()))?;
+        let in_flight = register(&registry, in_flight)?;
         Ok(Self { registry, duration, in_flight })
     }
 
