@@ -4,9 +4,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use service::query::Query;
 
-pub(crate) const LONGEST_NIGHTS: i32 = 30;
+const LONGEST_NIGHTS: i32 = 30;
 /// How many days ahead a stay may begin.
-pub(crate) const HORIZON_DAYS: i32 = 90;
+const HORIZON_DAYS: i32 = 90;
 
 /// A first night and the day of leaving; at least one night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,28 +29,39 @@ impl Stay {
         let check_in = query.date("checkIn");
         let check_out = query.date("checkOut");
         let stay = Self { check_in: check_in?, check_out: check_out? };
-        stay.check(query, today).then_some(stay)
-    }
-
-    fn check(self, query: &mut Query, today: Date) -> bool {
-        let last = today.saturating_add(HORIZON_DAYS.days());
-        let latest_out = self.check_in.saturating_add(LONGEST_NIGHTS.days());
-        let fault = if self.check_in < today || self.check_in > last {
-            Some(("checkIn", format!("must be from {today} to {last}"), self.check_in))
-        } else if self.check_out <= self.check_in {
-            Some(("checkOut", "must be after checkIn".to_owned(), self.check_out))
-        } else if self.check_out > latest_out {
-            let reason = format!("must be at most {LONGEST_NIGHTS} nights after checkIn");
-            Some(("checkOut", reason, self.check_out))
-        } else {
-            None
-        };
+        let fault = stay.fault(today, ["checkIn", "checkOut"]);
         let is_fine = fault.is_none();
-        if let Some((field, reason, rejected)) = fault {
+        if let Some(Fault { field, reason, rejected }) = fault {
             query.reject(field, reason, Some(rejected.to_string()));
         }
-        is_fine
+        is_fine.then_some(stay)
     }
+
+    /// Why nobody can book this today; the names are those of the two dates.
+    pub(crate) fn fault(self, today: Date, [begin, end]: [&'static str; 2]) -> Option<Fault> {
+        let Self { check_in, check_out } = self;
+        let last = today.saturating_add(HORIZON_DAYS.days());
+        if check_in < today || check_in > last {
+            let reason = format!("must be from {today} to {last}");
+            Some(Fault { field: begin, reason, rejected: check_in })
+        } else if check_out <= check_in {
+            let reason = format!("must be after {begin}");
+            Some(Fault { field: end, reason, rejected: check_out })
+        } else if check_out > check_in.saturating_add(LONGEST_NIGHTS.days()) {
+            let reason = format!("must be at most {LONGEST_NIGHTS} nights after {begin}");
+            Some(Fault { field: end, reason, rejected: check_out })
+        } else {
+            None
+        }
+    }
+}
+
+/// What is wrong with one of two dates.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) field: &'static str,
+    pub(crate) reason: String,
+    pub(crate) rejected: Date,
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What a booker asks for: the body of a reservation request.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use service::check::Check;
@@ -8,7 +7,7 @@ use service::date;
 use service::problem::Problem;
 use utoipa::ToSchema;
 
-use crate::stay::{HORIZON_DAYS, LONGEST_NIGHTS, Stay};
+use crate::stay::{Fault, Stay};
 
 const LONGEST_NAME: usize = 60;
 const MOST_GUESTS: i64 = 20;
@@ -122,19 +121,9 @@ fn read_phone(check: &mut Check, field: &str, value: Option<&str>) -> Option<Str
 }
 
 fn check_stay(check: &mut Check, (check_in, check_out): (Date, Date), today: Date) -> bool {
-    let last = today.saturating_add(HORIZON_DAYS.days());
-    let fault = if check_in < today || check_in > last {
-        Some(("checkInDate", format!("must be from {today} to {last}"), check_in))
-    } else if check_out <= check_in {
-        Some(("checkOutDate", "must be after checkInDate".to_owned(), check_out))
-    } else if check_out > check_in.saturating_add(LONGEST_NIGHTS.days()) {
-        let reason = format!("must be at most {LONGEST_NIGHTS} nights after checkInDate");
-        Some(("checkOutDate", reason, check_out))
-    } else {
-        None
-    };
+    let fault = Stay { check_in, check_out }.fault(today, ["checkInDate", "checkOutDate"]);
     let is_fine = fault.is_none();
-    if let Some((field, reason, rejected)) = fault {
+    if let Some(Fault { field, reason, rejected }) = fault {
         check.reject(field, reason, Some(rejected.to_string()));
     }
     is_fine
