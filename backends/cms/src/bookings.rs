@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use cms::hold::{Call, Nights, Outcome, Refusal, Status, decide, nights as effect};
 use jiff::Timestamp;
 use service::app::Shared;
+use service::clock::after;
 use service::code::Code;
 use service::date;
 use service::problem::{FieldError, Problem};
-use service::stored::{instant, read, read_code, unreadable};
-use sqlx::error::DatabaseError;
+use service::stored::{instant, is_taken, read, read_code, unreadable};
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
@@ -208,7 +208,7 @@ impl Bookings {
         let now = self.shared.clock.now();
         order.check_horizon(self.shared.clock.today())?;
         let amount = self.price(order)?;
-        let until = now.checked_add(order.hold.unwrap_or(self.hold)).unwrap_or(Timestamp::MAX);
+        let until = after(now, order.hold.unwrap_or(self.hold));
         let booking = Booking {
             cms_reservation_id: Uuid::now_v7().to_string(),
             external_id: order.external_id.clone(),
@@ -231,8 +231,7 @@ impl Bookings {
         let nights = order.stay.nights().count();
         let held = nights::hold(connection, &order.external_id, order.room_id, order.stay).await;
         let held = held.map_err(|error| {
-            let database = error.as_database_error();
-            if database.is_some_and(DatabaseError::is_unique_violation) {
+            if is_taken(&error) {
                 let room_id = order.room_id;
                 tracing::error!(room_id, %error, "a night that is taken was thought to be open");
                 return Problem::conflict("ROOM_NOT_AVAILABLE", taken).into();

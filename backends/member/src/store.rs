@@ -8,9 +8,8 @@ use jiff::civil::Date;
 use service::code::Code;
 use service::database::Database;
 use service::proof::Role;
-use service::stored::instant;
+use service::stored::{instant, is_taken};
 use sqlx::any::AnyRow;
-use sqlx::error::DatabaseError;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, FromRow, Row, Transaction};
 
 use crate::email::Email;
@@ -183,7 +182,7 @@ impl Store {
         match updated {
             Ok(updated) => Ok(Ok(updated.rows_affected() == 1)),
             // Only the nickname is written.
-            Err(error) if is_unique_violation(&error) => Ok(Err(Taken::NickName)),
+            Err(error) if is_taken(&error) => Ok(Err(Taken::NickName)),
             Err(error) => Err(error),
         }
     }
@@ -373,10 +372,6 @@ async fn commit_if_one(
     }
     transaction.commit().await?;
     Ok(true)
-}
-
-fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
 
 fn read<T>(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging::relay::RelayHandle;
-use service::clock::Clock;
+use service::clock::{Clock, after};
 use service::crash::Crash;
 use service::database::Database;
 use service::stored::{read, read_code};
@@ -90,7 +90,7 @@ impl Dispatcher {
     async fn try_deliver(&self, row: &DeliveryRow) -> Result<(), sqlx::Error> {
         let owner = Uuid::now_v7().to_string();
         let now = self.clock.now();
-        let until = now.checked_add(self.timing.step_lease).unwrap_or(Timestamp::MAX);
+        let until = after(now, self.timing.step_lease);
         let pool = self.database.pool();
         if !delivery::take(pool, &row.notification_id, &owner, (now, until)).await? {
             return Ok(());
@@ -137,7 +137,7 @@ impl Dispatcher {
             return self.end(row, owner, failed).await;
         }
         let wait = delay(&self.timing.notify_retry, made).mul_f64(0.8 + fastrand::f64() * 0.4);
-        let next = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        let next = after(self.clock.now(), wait);
         delivery::put_off(self.database.pool(), &row.notification_id, owner, (next, error)).await
     }
 

@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use service::app::Shared;
+use service::check::{self, A_UUID};
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use service::query::Query;
@@ -20,9 +21,6 @@ use uuid::Uuid;
 
 use crate::notification::NotificationDetail;
 use crate::store::{self, delivery};
-
-/// A UUID as it is usually written.
-const UUID_LENGTH: usize = 36;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -60,9 +58,7 @@ pub(crate) async fn list_of_event(
     State(operators): State<Operators>,
     mut query: Query,
 ) -> Result<One<Vec<NotificationDetail>>, Problem> {
-    let id = query.parse("sourceEventId", "a UUID with hyphens", |text| {
-        Uuid::try_parse(text).ok().filter(|_| text.len() == UUID_LENGTH)
-    });
+    let id = query.parse("sourceEventId", A_UUID, check::uuid);
     if id.is_none() && query.all("sourceEventId").is_empty() {
         query.reject("sourceEventId", "must be given", None);
     }

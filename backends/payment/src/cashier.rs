@@ -14,9 +14,8 @@ mod timers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::Timestamp;
 use messaging::relay::RelayHandle;
-use service::clock::Clock;
+use service::clock::{Clock, after};
 use service::crash::Crash;
 use service::database::Database;
 use service::timing::{Timing, delay};
@@ -87,9 +86,4 @@ impl Cashier {
     pub(crate) fn is_paused(&self) -> bool {
         self.clock.now().as_millisecond() < self.paused_until.load(Ordering::Relaxed)
     }
-}
-
-/// An instant later; the end of time when there is none.
-pub(crate) fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
-    at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }

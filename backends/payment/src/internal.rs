@@ -14,12 +14,11 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use service::body::Json;
-use service::check::Check;
+use service::check::{self, A_UUID, Check};
 use service::date;
 use service::envelope::One;
 use service::problem::{Problem, ProblemDocument};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::cashier::{Failure, NewPayment};
 use crate::desk::Desk;
@@ -30,9 +29,6 @@ use crate::store::{self, By, Stored};
 const LEAST: i64 = 100;
 /// More than anybody pays for a month in a lodging.
 const MOST: i64 = 1_000_000_000;
-
-/// A UUID as it is usually written.
-const UUID_LENGTH: usize = 36;
 
 /// What is to be paid.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -184,9 +180,7 @@ impl CreatePayment {
     fn check(self) -> Result<NewPayment, Problem> {
         let mut check = Check::new();
         let order_id = check.required("orderId", self.order_id.as_deref());
-        let order_id = check.parse("orderId", order_id, "a UUID with hyphens", |text| {
-            Uuid::try_parse(text).ok().filter(|_| text.len() == UUID_LENGTH)
-        });
+        let order_id = check.parse("orderId", order_id, A_UUID, check::uuid);
         let order_name = check.text("orderName", self.order_name.as_deref(), 1..=100);
         let member_id = check.required("memberId", self.member_id);
         let member_id = check.within("memberId", member_id, 1..=i64::MAX);

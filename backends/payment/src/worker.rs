@@ -8,13 +8,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use service::clock::after;
 use service::stored::read;
 use service::timing::delay;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use crate::cashier::{Cashier, Failure, after};
+use crate::cashier::{Cashier, Failure};
 use crate::store::events::EventRow;
 use crate::store::{self, By, due, events};
 

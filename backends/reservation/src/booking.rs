@@ -6,7 +6,7 @@
 //! | `DELETE /v1/reservation/{reservationId}`          | 202 it is being cancelled, 200 it is   |
 //! | `GET /v1/reservation/{reservationId}/history`     | its states, the earliest first         |
 
-use ::reservation::machine::{Cancellable, ReasonNot, Refusal, Status, Verdict, cancellable};
+use ::reservation::machine::{Cancellable, ReasonNot, Refusal, Status, cancellable};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{LOCATION, RETRY_AFTER};
@@ -319,12 +319,7 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// What the booker is told when it cannot have it.
 pub(crate) fn refused(changed: &Changed) -> Result<(), Problem> {
-    let refusal = match changed.decision.verdict {
-        Verdict::Refused(refusal) => refusal,
-        Verdict::Applies | Verdict::Noted | Verdict::Duplicate | Verdict::Contradiction => {
-            return Ok(());
-        }
-    };
+    let Some(refusal) = changed.decision.verdict.refusal() else { return Ok(()) };
     let status: Status = read_code(&changed.record.shown.status)?;
     let (code, detail) = match refusal {
         Refusal::AmountMismatch => ("AMOUNT_MISMATCH", "the amount is not the reservation's"),

@@ -60,10 +60,7 @@ impl Saga {
             return self.finish_steps(said).await;
         }
         self.crash.pass("reservation.result.after_inbox");
-        let content =
-            serde_json::to_string(said).map_err(|error| Trouble::Transient(error.into()))?;
-        let message = Message { group, id, content: &content };
-        let produced = match self.hear(said, &message).await {
+        let produced = match self.hear(&Message { group, id, said }).await {
             Ok(produced) => produced,
             Err(Failure::Taken) => {
                 record.mark_duplicate();
@@ -96,7 +93,7 @@ impl Saga {
     ) -> Result<(), Trouble> {
         let id = record.envelope.id;
         tracing::warn!(%cause, %id, "a result is left to the worker");
-        match self.keep(said, group, id).await {
+        match self.keep(&Message { group, id, said }).await {
             Ok(()) | Err(Failure::Taken) => {
                 self.work.notify_one();
                 Ok(())

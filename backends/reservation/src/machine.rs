@@ -191,6 +191,16 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
+impl Verdict {
+    /// Why not, if the booker cannot have it.
+    pub fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Applies | Self::Noted | Self::Duplicate | Self::Contradiction => None,
+        }
+    }
+}
+
 /// Why the booker cannot have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {

@@ -15,12 +15,11 @@ mod steps;
 mod timers;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::reservation::machine::Row;
 use jiff::Timestamp;
 use messaging::relay::RelayHandle;
-use service::clock::Clock;
+use service::clock::{Clock, after};
 use service::crash::Crash;
 use service::database::Database;
 use service::timing::Timing;
@@ -102,13 +101,4 @@ impl Saga {
 /// A name for whoever takes a lease: nobody else ever has it.
 fn new_owner() -> String {
     Uuid::now_v7().to_string()
-}
-
-/// An instant later; the end of time when there is none.
-pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
-    at.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-fn before(at: Timestamp, wait: Duration) -> Timestamp {
-    at.checked_sub(wait).unwrap_or(Timestamp::MIN)
 }

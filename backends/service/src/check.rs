@@ -6,7 +6,19 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use uuid::Uuid;
+
 use crate::problem::{FieldError, Problem};
+
+/// What [`uuid`] reads.
+pub const A_UUID: &str = "a UUID with hyphens";
+
+const UUID_LENGTH: usize = 36;
+
+/// A UUID as it is usually written.
+pub fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == UUID_LENGTH)
+}
 
 /// What is wrong with the members read so far.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone, offset};
@@ -74,6 +75,16 @@ impl fmt::Debug for Clock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Clock({})", self.stamp())
     }
+}
+
+/// The instant `wait` after `at`, or the last one there is.
+pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// The instant `wait` before `at`, or the first one there is.
+pub fn before(at: Timestamp, wait: Duration) -> Timestamp {
+    at.checked_sub(wait).unwrap_or(Timestamp::MIN)
 }
 
 /// An instant as it appears in answers: RFC 3339 with `+09:00` and milliseconds.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use sqlx::error::DatabaseError;
 
 use crate::clock::stamp;
 use crate::code::Code;
@@ -48,6 +49,11 @@ pub fn read_code<T: Code>(text: &str) -> Result<T, sqlx::Error> {
 /// A stored instant as it appears in answers.
 pub fn read_instant(text: &str) -> Result<String, sqlx::Error> {
     read::<Timestamp>(text).map(stamp)
+}
+
+/// Whether a statement was refused because another row has what must be unique.
+pub fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
 
 /// The error for a stored value that cannot be read.

@@ -8,13 +8,14 @@ use jiff::tz::{TimeZone, offset};
 use payment::machine::{
     Alert, Decision, Effect, Next, Origin, Reason, Refund, RefundStatus, Row, Status, Verdict,
 };
+use service::clock::after;
 use service::code::Code;
 use service::stored::{instant, read};
 use service::timing::delay;
 use sqlx::AnyConnection;
 
 use super::change::{Change, Failure, Lease};
-use super::{Cashier, after, papers};
+use super::{Cashier, papers};
 use crate::store::write::{self, Step};
 use crate::store::{CancelRow, PaymentRow, Record, RefundRow, flag, reason_code};
 

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use payment::machine::{Asked, CancelAnswer, ConfirmAnswer, Event, Next, Seen};
+use service::clock::after;
 use service::stored::read;
 use uuid::Uuid;
 
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
-use super::{Cashier, Message, after, apply};
+use super::{Cashier, Message, apply};
 use crate::gateway::{Order, Told};
 use crate::store::{Record, due};
 

@@ -2,12 +2,12 @@
 
 use messaging::inbox;
 use payment::machine::{Decision, Event, Next, decide};
-use service::stored::instant;
+use service::clock::after;
+use service::stored::{instant, is_taken};
 use sqlx::AnyConnection;
-use sqlx::error::ErrorKind;
 use uuid::Uuid;
 
-use super::{Cashier, after, papers};
+use super::{Cashier, papers};
 use crate::gateway::{Refusal, View};
 use crate::store::{self, By, Record, write};
 
@@ -230,8 +230,4 @@ async fn is_foreign(
             .fetch_optional(connection)
             .await?;
     Ok(owner.is_some_and(|owner| owner != change.payment_id.to_string()))
-}
-
-fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::UniqueViolation)
 }

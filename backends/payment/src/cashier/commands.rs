@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use payment::machine::{Event, Key, Next, create};
+use service::clock::after;
 use service::code::Code;
 use service::stored::instant;
 use uuid::Uuid;
 
 use super::calls::Task;
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
-use super::{Cashier, after, papers};
+use super::{Cashier, papers};
 use crate::store::write::{self, Step};
 use crate::store::{self, By, PaymentRow, Record, RefundRow};
 

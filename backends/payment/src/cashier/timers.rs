@@ -7,6 +7,7 @@ use super::Cashier;
 use super::calls::Task;
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
 use crate::store::{self, By};
+use service::clock::after;
 
 impl Cashier {
     /// Y09: nobody paid in time.
@@ -81,8 +82,7 @@ impl Cashier {
         let now = self.clock.now();
         let pool = self.database.pool();
         let id = payment_id.to_string();
-        Ok(store::due::take(pool, &id, owner, now, super::after(now, self.timing.step_lease))
-            .await?)
+        Ok(store::due::take(pool, &id, owner, now, after(now, self.timing.step_lease)).await?)
     }
 }
 

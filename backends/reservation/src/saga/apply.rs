@@ -2,13 +2,14 @@
 
 use ::reservation::machine::{self, Decision, Effect, RefundReason, RefundStatus, Status};
 use jiff::Timestamp;
+use service::clock::{after, before};
 use service::code::Code;
 use service::stored::{instant, read_code};
 use uuid::Uuid;
 
+use super::Saga;
 use super::change::Known;
 use super::letters::refund_amount;
-use super::{Saga, after};
 use crate::store::record::Record;
 
 impl Saga {
@@ -61,7 +62,7 @@ impl Saga {
                 if effect == Effect::RequestConfirm
                     && let Some(hold) = record.hold_expires_at()?
                 {
-                    let deadline = super::before(hold, self.timing.approve_lead);
+                    let deadline = before(hold, self.timing.approve_lead);
                     record.approve_deadline = Some(instant(deadline));
                 }
             }

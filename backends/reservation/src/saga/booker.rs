@@ -3,12 +3,13 @@
 use ::reservation::machine::{Approval, Event};
 use serde::Deserialize;
 use service::check::Check;
+use service::clock::after;
 use service::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::change::{Actor, Change, Known};
-use super::{Changed, Failure, Saga, after};
+use super::{Changed, Failure, Saga};
 
 const LONGEST_KEY: usize = 200;
 

@@ -1,12 +1,13 @@
 //! One transaction that takes a reservation from one state to the next.
 
-use ::reservation::machine::{Decision, Event, Verdict, decide};
+use ::reservation::machine::{Decision, Event, decide};
 use jiff::Timestamp;
 use messaging::inbox;
 use service::stored::instant;
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
+use super::results::Said;
 use super::{Saga, letters};
 use crate::cms::bookings::Held;
 use crate::payments::Payment;
@@ -74,8 +75,8 @@ pub(crate) struct Message<'a> {
     pub(crate) group: &'static str,
     /// Its id.
     pub(crate) id: Uuid,
-    /// The whole of it, for the results that have to wait.
-    pub(crate) content: &'a str,
+    /// What it says, for the results that have to wait.
+    pub(crate) said: &'a Said,
 }
 
 /// What came of a change.
@@ -148,7 +149,7 @@ impl Saga {
         check_leases(&mut transaction, &before, &change.known).await?;
         let event = (change.event)(&before, now)?.ok_or(Failure::Past)?;
         let decision = decide(&before.facts()?, event);
-        if let Verdict::Refused(_) = decision.verdict {
+        if decision.verdict.refusal().is_some() {
             return Ok(Some(Changed { decision, record: before, produced: Vec::new() }));
         }
         let after = self.apply(&before, &decision, &change.known, now)?;

@@ -7,18 +7,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use service::clock::after;
 use service::code::Code;
 use service::problem::{FieldError, Problem};
-use service::stored::{instant, read_instant};
+use service::stored::{instant, is_taken, read_instant};
 use sha2::{Digest, Sha256};
-use sqlx::error::ErrorKind;
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::change::{Change, Known};
 use super::letters::{Context, order_name};
-use super::{Failure, Saga, after, new_owner};
+use super::{Failure, Saga, new_owner};
 use crate::cms::bookings::{BookingError, Held, Person, Wanted as Hold};
 use crate::payments::{Order, Payment};
 use crate::place::{PlaceDetail, RoomDetail};
@@ -234,7 +234,8 @@ impl Saga {
         let known = Known { actor: super::change::Actor::Booker, ..Known::default() };
         let context = Context { before: &record, after: &record, known: &known, now };
         context.note(&mut transaction, &decision).await?;
-        context.carry_out(&mut transaction, &decision).await?;
+        let carried = context.carry_out(&mut transaction, &decision).await;
+        carried.map_err(Failure::into_problem)?;
         transaction.commit().await?;
         self.relay.wake();
         Ok(record)
@@ -483,8 +484,4 @@ fn in_progress() -> Problem {
 fn unavailable(error: BookingError) -> Problem {
     let detail = "the lodging system is not available; try again";
     Problem::unavailable("CMS_UNAVAILABLE", detail, SOON).caused_by(error)
-}
-
-fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::UniqueViolation)
 }

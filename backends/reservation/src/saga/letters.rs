@@ -12,6 +12,7 @@ use service::stored::{instant, read, unreadable};
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
+use super::Failure;
 use super::change::Known;
 use crate::store::history::{self, Entry};
 use crate::store::record::Record;
@@ -67,7 +68,7 @@ impl Context<'_> {
         &self,
         connection: &mut AnyConnection,
         decision: &Decision,
-    ) -> Result<Vec<Uuid>, sqlx::Error> {
+    ) -> Result<Vec<Uuid>, Failure> {
         let mut produced = Vec::new();
         for effect in &decision.effects {
             produced.extend(self.effect(connection, *effect).await?);
@@ -79,7 +80,7 @@ impl Context<'_> {
         &self,
         connection: &mut AnyConnection,
         effect: Effect,
-    ) -> Result<Option<Uuid>, sqlx::Error> {
+    ) -> Result<Option<Uuid>, Failure> {
         let (key, now) = (self.after.key(), instant(self.now));
         match effect {
             Effect::OpenBookingSteps => {
@@ -95,19 +96,21 @@ impl Context<'_> {
                 steps::hurry(connection, key, None, &now).await?;
             }
             Effect::KeepResult => {
-                let content = self.known.message.map_or("", |message| message.content);
-                steps::open(connection, key, (Kind::ApplyResult, content), &now).await?;
+                if let Some(message) = self.known.message {
+                    let content = serde_json::to_string(message.said)?;
+                    steps::open(connection, key, (Kind::ApplyResult, &content), &now).await?;
+                }
             }
             Effect::Alert(alert) => {
                 let (kind, detail) = words(alert);
                 history::alert(connection, key, (kind, detail), &now).await?;
             }
-            Effect::RequestConfirm => return self.request_confirm(connection).await.map(Some),
+            Effect::RequestConfirm => return Ok(Some(self.request_confirm(connection).await?)),
             Effect::Refund(_) | Effect::RepeatRefund => {
-                return self.request_refund(connection).await.map(Some);
+                return Ok(Some(self.request_refund(connection).await?));
             }
             Effect::Publish(announcement) => {
-                return self.publish(connection, announcement).await.map(Some);
+                return Ok(Some(self.publish(connection, announcement).await?));
             }
             Effect::AdoptKey | Effect::FreeKey => {}
         }

@@ -1,6 +1,6 @@
 //! What operators can do: T31–T33.
 
-use ::reservation::machine::{Event, Verdict};
+use ::reservation::machine::Event;
 use jiff::Timestamp;
 use messaging::outbox;
 use service::peer::PeerError;
@@ -115,12 +115,7 @@ impl Saga {
         let event = |_: &Record, _: Timestamp| Ok(Some(Event::SettledByHand));
         let known = Known { actor: Actor::Operator, note: Some(note), ..Known::default() };
         let changed = self.change(Change { reservation_id, event: &event, known }).await?;
-        match changed.decision.verdict {
-            Verdict::Refused(_) => Err(SettleError::State),
-            Verdict::Applies | Verdict::Noted | Verdict::Duplicate | Verdict::Contradiction => {
-                Ok(())
-            }
-        }
+        changed.decision.verdict.refusal().map_or(Ok(()), |_| Err(SettleError::State))
     }
 }
 

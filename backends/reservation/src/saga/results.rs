@@ -91,34 +91,24 @@ impl Said {
 
 impl Saga {
     /// Deals with a result; the messages it led to, and the reservation it is about.
-    pub(crate) async fn hear(
-        &self,
-        said: &Said,
-        message: &Message<'_>,
-    ) -> Result<Vec<Uuid>, Failure> {
+    pub(crate) async fn hear(&self, message: &Message<'_>) -> Result<Vec<Uuid>, Failure> {
         let known = Known { message: Some(message), ..Known::default() };
-        match self.take_in(said, known).await {
+        match self.take_in(message.said, known).await {
             Ok(produced) => Ok(produced),
-            Err(Failure::Unknown) => self.hear_of_nobody(said, message).await,
+            Err(Failure::Unknown) => self.hear_of_nobody(message).await,
             Err(failure) => Err(failure),
         }
     }
 
     /// Leaves a result for later, as a step of its reservation.
-    pub(crate) async fn keep(
-        &self,
-        said: &Said,
-        group: &'static str,
-        id: Uuid,
-    ) -> Result<(), Failure> {
-        let content = serde_json::to_string(said)?;
-        let message = Message { group, id, content: &content };
+    pub(crate) async fn keep(&self, message: &Message<'_>) -> Result<(), Failure> {
+        let content = serde_json::to_string(message.said)?;
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
-        let (reservation_id, at) = (said.order().to_string(), instant(now));
+        let (reservation_id, at) = (message.said.order().to_string(), instant(now));
         let step = (Kind::ApplyResult, content.as_str());
         steps::open(&mut transaction, &reservation_id, step, &at).await?;
-        note_message(&mut transaction, &message, &[], now).await?;
+        note_message(&mut transaction, message, &[], now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -146,16 +136,13 @@ impl Saga {
     }
 
     /// a result for a reservation that nobody knows.
-    async fn hear_of_nobody(
-        &self,
-        said: &Said,
-        message: &Message<'_>,
-    ) -> Result<Vec<Uuid>, Failure> {
+    async fn hear_of_nobody(&self, message: &Message<'_>) -> Result<Vec<Uuid>, Failure> {
         let now = self.clock.now();
         let detail = format!("message {} is about a reservation that nobody knows", message.id);
         let mut transaction = self.database.write().await?;
         let alert = ("UNKNOWN_RESERVATION", detail.as_str());
-        history::alert(&mut transaction, &said.order().to_string(), alert, &instant(now)).await?;
+        let order = message.said.order().to_string();
+        history::alert(&mut transaction, &order, alert, &instant(now)).await?;
         note_message(&mut transaction, message, &[], now).await?;
         transaction.commit().await?;
         Ok(Vec::new())

@@ -3,14 +3,15 @@
 
 use ::reservation::machine::{Event, Status, Step};
 use jiff::Timestamp;
+use service::clock::after;
 use service::code::Code;
 use service::stored::instant;
 use service::timing::delay;
 use tokio::time::sleep;
 
-use super::change::{Actor, Change, Known};
+use super::change::{Actor, Change, Happening, Known};
 use super::letters::refund_amount;
-use super::{Failure, Saga, after, new_owner};
+use super::{Failure, Saga, new_owner};
 use crate::cms::bookings::{Booking, BookingError};
 use crate::store::history;
 use crate::store::record::{self, Record};
@@ -97,9 +98,8 @@ impl Saga {
                 Ok(Attempt::Done)
             }
             Kind::ReleaseRoom => self.release(step, claim).await,
-            kind @ (Kind::CmsApprove | Kind::CmsPaymentComplete) => {
-                self.book(step, kind, claim).await
-            }
+            Kind::CmsApprove => self.book(step, Step::CmsApprove, claim).await,
+            Kind::CmsPaymentComplete => self.book(step, Step::CmsPaymentComplete, claim).await,
         }
     }
 
@@ -131,26 +131,29 @@ impl Saga {
         }
     }
 
-    async fn book(&self, step: &StepRow, kind: Kind, claim: Claim<'_>) -> Result<Attempt, Failure> {
+    async fn book(
+        &self,
+        step: &StepRow,
+        wanted: Step,
+        claim: Claim<'_>,
+    ) -> Result<Attempt, Failure> {
         let record = self.load(&step.reservation_id).await?;
         if record.shown.cancel_requested_at.is_some() {
-            return self.step_event(step, claim, Event::StepBegins).await;
+            let event = |_: &Record, _: Timestamp| Ok(Some(Event::StepBegins));
+            let known = Known { step: Some(claim), ..Known::default() };
+            return self.end(step, &event, known).await;
         }
         self.crash.pass("reservation.step.before_call");
-        let answer = match kind {
-            Kind::CmsPaymentComplete => self.complete(&record).await,
-            Kind::CmsApprove | Kind::ReleaseRoom | Kind::ApplyResult => {
+        let answer = match wanted {
+            Step::CmsPaymentComplete => self.complete(&record).await,
+            Step::CmsApprove | Step::ReleaseRoom { .. } => {
                 self.cms.approve(&step.reservation_id).await
             }
         };
         self.crash.pass("reservation.step.after_call");
-        let done = match kind {
-            Kind::CmsPaymentComplete => Step::CmsPaymentComplete,
-            Kind::CmsApprove | Kind::ReleaseRoom | Kind::ApplyResult => Step::CmsApprove,
-        };
         match answer {
-            Ok(()) => self.done(step, claim, done).await,
-            Err(error) => self.look_up(step, claim, (&record, done, error)).await,
+            Ok(()) => self.done(step, claim, wanted).await,
+            Err(error) => self.look_up(step, claim, (&record, wanted, error)).await,
         }
     }
 
@@ -230,9 +233,7 @@ impl Saga {
             ..Known::default()
         };
         let event = |_: &Record, _: Timestamp| Ok(Some(Event::BookingImpossible));
-        let change = Change { reservation_id: &step.reservation_id, event: &event, known };
-        self.change(change).await?;
-        Ok(Attempt::Done)
+        self.end(step, &event, known).await
     }
 
     async fn done(&self, step: &StepRow, claim: Claim<'_>, done: Step) -> Result<Attempt, Failure> {
@@ -241,24 +242,21 @@ impl Saga {
             Ok(Some(Event::StepDone { step: done, is_refundable }))
         };
         let known = Known { actor: Actor::Cms, step: Some(claim), ..Known::default() };
-        let change = Change { reservation_id: &step.reservation_id, event: &event, known };
-        self.change(change).await?;
+        let ended = self.end(step, &event, known).await?;
         if done == Step::CmsApprove {
             self.crash.pass("reservation.step.between");
         }
-        Ok(Attempt::Done)
+        Ok(ended)
     }
 
-    async fn step_event(
+    /// Brings a step to its end by what it means for its reservation.
+    async fn end(
         &self,
         step: &StepRow,
-        claim: Claim<'_>,
-        event: Event,
+        event: &Happening<'_>,
+        known: Known<'_>,
     ) -> Result<Attempt, Failure> {
-        let event = move |_: &Record, _: Timestamp| Ok(Some(event));
-        let known = Known { step: Some(claim), ..Known::default() };
-        let change = Change { reservation_id: &step.reservation_id, event: &event, known };
-        self.change(change).await?;
+        self.change(Change { reservation_id: &step.reservation_id, event, known }).await?;
         Ok(Attempt::Done)
     }
 

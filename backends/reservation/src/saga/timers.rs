@@ -2,10 +2,11 @@
 
 use ::reservation::machine::{Event, Status};
 use jiff::Timestamp;
+use service::clock::after;
 use service::stored::{instant, read_code};
 
 use super::change::{Change, Known};
-use super::{Failure, Saga, after};
+use super::{Failure, Saga};
 use crate::store::due::{self, DueRow};
 use crate::store::record::Record;
 

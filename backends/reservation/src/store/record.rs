@@ -141,8 +141,8 @@ pub(crate) async fn insert(
     let values = placeholders(1, columns.split(',').count());
     // Only column names are composed.
     let text = AssertSqlSafe(format!("INSERT INTO reservations ({columns}) VALUES {values}"));
-    let Record { shown, .. } = record.clone();
     let record = record.clone();
+    let shown = record.shown;
     let inserted = sqlx::query(text)
         .bind(shown.reservation_id)
         .bind(shown.status)
@@ -197,8 +197,8 @@ pub(crate) async fn update(
     connection: &mut AnyConnection,
     record: &Record,
 ) -> Result<bool, sqlx::Error> {
-    let Record { shown, .. } = record.clone();
     let record = record.clone();
+    let shown = record.shown;
     let updated = sqlx::query(
         "UPDATE reservations SET status = $3, refund_status = $4, hold_expires_at = $5, \
          cancel_requested_at = $6, failure_code = $7, failure_message = $8, payment_id = $9, \
