@@ -247,6 +247,14 @@ impl Producer {
         }
     }
 
+    /// Whether a batch can be published at once.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Self::Log(_) => true,
+            Self::Kafka(kafka) => kafka.is_ready(),
+        }
+    }
+
     /// Publishes all records or none; they are there for good when it returns.
     pub(crate) async fn publish(&mut self, records: Vec<Record>) -> Result<(), BrokerError> {
         match self {

@@ -8,7 +8,7 @@
 mod producer;
 mod session;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -44,8 +44,8 @@ struct Inner {
     config: ClientConfig,
     prefix: String,
     timing: Timing,
-    /// Publishes what is no relay's: dead letters.
-    producer: FutureProducer,
+    /// Publishes what is no relay's, dead letters: it is opened for the first one.
+    producer: Mutex<Option<FutureProducer>>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -63,14 +63,11 @@ impl Kafka {
     ) -> Result<Self, KafkaError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", servers).set("client.id", "tollgate");
-        let producer = producing(&config)
-            .set("delivery.timeout.ms", millis(timing.transaction_timeout))
-            .create()?;
         let kafka = Self(Arc::new(Inner {
             config,
             prefix: prefix.to_owned(),
             timing: timing.clone(),
-            producer,
+            producer: Mutex::default(),
         }));
         kafka.make_topics().await?;
         Ok(kafka)
@@ -131,10 +128,11 @@ impl Kafka {
 
     /// Publishes records; all are there for good when it returns.
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), BrokerError> {
+        let producer = self.producer().map_err(BrokerError::outage)?;
         let mut deliveries = Vec::with_capacity(records.len());
         for record in &records {
             let topic = self.name(&record.topic);
-            let sent = self.0.producer.send_result(outgoing(&topic, record));
+            let sent = producer.send_result(outgoing(&topic, record));
             deliveries.push(sent.map_err(|(error, _)| BrokerError::outage(error))?);
         }
         for delivery in deliveries {
@@ -142,6 +140,18 @@ impl Kafka {
             delivered.map_err(|(error, _)| BrokerError::outage(error))?;
         }
         Ok(())
+    }
+
+    fn producer(&self) -> Result<FutureProducer, KafkaError> {
+        let mut open = self.0.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = &*open {
+            return Ok(producer.clone());
+        }
+        let producer: FutureProducer = producing(&self.0.config)
+            .set("delivery.timeout.ms", millis(self.0.timing.transaction_timeout))
+            .create()?;
+        *open = Some(producer.clone());
+        Ok(producer)
     }
 
     /// Records of a partition, the oldest first.

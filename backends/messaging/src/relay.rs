@@ -4,6 +4,7 @@
 //! published as a whole, and marked only while the lease is still this relay's.
 
 mod lease;
+mod marks;
 mod store;
 
 use std::error::Error;
@@ -14,11 +15,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use service::database::Database;
 use service::timing::delay;
-use tokio::sync::{Notify, watch};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::lease::Lease;
+use self::marks::Marks;
 use crate::broker::{BrokerError, Producer, Record};
 use crate::bus::Bus;
 use crate::consumer::{Received, Trouble};
@@ -44,10 +48,17 @@ const PART: &str = "outbox";
 #[derive(Debug)]
 pub struct Relay {
     bus: Bus,
-    database: Database,
+    store: Store,
     lease: Lease,
     wake: Arc<Notify>,
-    marked: watch::Sender<()>,
+    marks: Arc<Marks>,
+}
+
+/// A connection of its own: a pool tests each one that comes back.
+#[derive(Debug)]
+struct Store {
+    database: Database,
+    connection: Option<PoolConnection<Any>>,
 }
 
 /// Tells a relay that there is something to publish, and waits for it; cheap to clone.
@@ -55,7 +66,7 @@ pub struct Relay {
 pub struct RelayHandle {
     database: Database,
     wake: Arc<Notify>,
-    marked: watch::Receiver<()>,
+    marks: Arc<Marks>,
     poll: Duration,
     limit: Duration,
 }
@@ -89,7 +100,9 @@ enum BatchError {
 
 /// What a look into the outbox led to.
 enum Round {
-    /// There was something to publish, and there may be more.
+    /// As much was published as fits into a batch, and there may be more.
+    Filled,
+    /// Everything that waited was published.
     Published,
     /// There was nothing, or another relay sees to it.
     Idle,
@@ -100,19 +113,19 @@ impl Relay {
     pub fn new(bus: &Bus, database: &Database) -> Self {
         Self {
             bus: bus.clone(),
-            database: database.clone(),
+            store: Store { database: database.clone(), connection: None },
             lease: Lease::new(bus.member(), bus.timing.relay_lease),
             wake: Arc::default(),
-            marked: watch::channel(()).0,
+            marks: Arc::new(Marks::new()),
         }
     }
 
     /// Tells this relay what there is to do.
     pub fn handle(&self) -> RelayHandle {
         RelayHandle {
-            database: self.database.clone(),
+            database: self.store.database.clone(),
             wake: Arc::clone(&self.wake),
-            marked: self.marked.subscribe(),
+            marks: Arc::clone(&self.marks),
             poll: self.bus.timing.relay_poll,
             limit: self.bus.timing.inplace_budget,
         }
@@ -132,13 +145,15 @@ impl Relay {
                 self.purge().await;
             }
             match self.round(&mut producer).await {
-                Ok(Round::Published) => failures = 0,
-                Ok(Round::Idle) => {
+                Ok(Round::Filled) => failures = 0,
+                Ok(Round::Published | Round::Idle) => {
                     failures = 0;
                     // Time is up, or there is something: both mean to look.
                     drop(timeout(self.bus.timing.relay_poll, self.wake.notified()).await);
                 }
                 Err(error) => {
+                    // It may be the connection's fault.
+                    self.store.connection = None;
                     if failures == 0 {
                         tracing::warn!(cause = error.source().map(ToString::to_string), %error,
                             "messages cannot be published");
@@ -152,11 +167,13 @@ impl Relay {
 
     /// Publishes one batch.
     async fn round(&mut self, producer: &mut Producer) -> Result<Round, BatchError> {
-        if !store::is_anything_pending(self.database.pool()).await? {
-            return Ok(Round::Idle);
+        if !self.lease.is_fresh(self.bus.clock.now()) || !producer.is_ready() {
+            if !store::is_anything_pending(self.store.connection().await?).await? {
+                return Ok(Round::Idle);
+            }
+            // Not while the lease runs.
+            producer.prepare().await?;
         }
-        // Not while the lease runs.
-        producer.prepare().await?;
         let batch = self.take().await?;
         if batch.is_empty() {
             return Ok(Round::Idle);
@@ -171,47 +188,38 @@ impl Relay {
             for message in &batch {
                 self.bus.metrics.published(&message.topic, &message.kind);
             }
-            self.marked.send_replace(());
+            self.marks.add(&batch);
         } else {
+            self.lease.lose();
             tracing::warn!(messages = batch.len(), "another relay publishes these messages, too");
         }
-        Ok(Round::Published)
+        let is_full = i64::try_from(batch.len()).is_ok_and(|length| length >= BATCH);
+        Ok(if is_full { Round::Filled } else { Round::Published })
     }
 
-    /// Renews the lease and takes what is to be published; nothing when another relay has the lease.
+    /// Renews the lease if it is time to, and takes what is to be published; nothing when another relay has the lease.
     async fn take(&mut self) -> Result<Vec<Pending>, sqlx::Error> {
-        let mut transaction = self.database.write().await?;
-        let batch = if self.lease.take(&mut transaction, self.bus.clock.now()).await? {
-            outbox::pending(&mut transaction, BATCH).await?
-        } else {
-            Vec::new()
-        };
-        transaction.commit().await?;
-        Ok(batch)
+        let now = self.bus.clock.now();
+        let connection = self.store.connection().await?;
+        if !self.lease.is_fresh(now) && !self.lease.take(connection, now).await? {
+            return Ok(Vec::new());
+        }
+        outbox::pending(connection, BATCH).await
     }
 
     /// Marks a batch as published; whether the lease was still this relay's.
     async fn mark(&mut self, batch: &[Pending]) -> Result<bool, sqlx::Error> {
         let now = self.bus.clock.now();
-        let mut transaction = self.database.write().await?;
-        if !self.lease.renew(&mut transaction, now).await? {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        store::mark(&mut transaction, batch, now).await?;
-        transaction.commit().await?;
-        Ok(true)
+        store::mark(self.store.connection().await?, batch, (now, self.lease.epoch())).await
     }
 
-    async fn failed(&self, batch: &[Pending]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.database.write().await?;
-        store::count_attempt(&mut transaction, batch).await?;
-        transaction.commit().await
+    async fn failed(&mut self, batch: &[Pending]) -> Result<(), sqlx::Error> {
+        store::count_attempt(self.store.connection().await?, batch).await
     }
 
     /// Tells how much waits, and whether it waits for too long (P6).
-    async fn count(&self) {
-        let (pending, oldest) = match store::waiting(self.database.pool()).await {
+    async fn count(&mut self) {
+        let (pending, oldest) = match store::waiting(self.store.database.pool()).await {
             Ok(waiting) => waiting,
             Err(error) => {
                 tracing::debug!(%error, "the outbox cannot be counted");
@@ -227,13 +235,24 @@ impl Relay {
         }
     }
 
-    async fn purge(&self) {
+    async fn purge(&mut self) {
         let now = self.bus.clock.now();
         let purged =
-            store::purge(self.database.pool(), now - PUBLISHED_KEPT, now - HANDLED_KEPT).await;
+            store::purge(self.store.database.pool(), now - PUBLISHED_KEPT, now - HANDLED_KEPT)
+                .await;
         if let Err(error) = purged {
             tracing::warn!(%error, "old messages could not be deleted");
         }
+    }
+}
+
+impl Store {
+    async fn connection(&mut self) -> Result<&mut AnyConnection, sqlx::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.pool().acquire().await?,
+        };
+        Ok(self.connection.insert(connection))
     }
 }
 
@@ -246,18 +265,23 @@ impl RelayHandle {
     /// Waits until these messages are marked as published (KF-04, C3), for up to `inplace_budget`.
     pub async fn published(&self, ids: &[Uuid]) -> Result<(), RelayError> {
         let deadline = Instant::now() + self.limit;
-        let mut marked = self.marked.clone();
+        let mut marked = self.marks.subscribe();
+        let mut waiting = ids.to_vec();
         loop {
             marked.mark_unchanged();
-            if !store::is_any_pending(self.database.pool(), ids).await? {
+            self.marks.settle(&mut waiting);
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            self.wake();
+            let is_told = timeout(self.poll, marked.changed()).await.is_ok();
+            // Another process may be the relay, and nobody tells of its marks.
+            if !is_told && !store::is_any_pending(self.database.pool(), &waiting).await? {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(RelayError::Late(self.limit));
             }
-            self.wake();
-            // Another process may be the relay, and nobody tells of its marks.
-            drop(timeout(self.poll, marked.changed()).await);
         }
     }
 
@@ -269,6 +293,10 @@ impl RelayHandle {
             let mut transaction = self.database.write().await?;
             outbox::publish_again(&mut transaction, produced).await?;
             transaction.commit().await?;
+            self.marks.settle(&mut produced.to_vec());
+        }
+        if !store::is_any_pending(self.database.pool(), produced).await? {
+            return Ok(());
         }
         self.published(produced).await
     }

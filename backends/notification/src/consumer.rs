@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use messaging::consumer::{Cause, Handler, Received, Trouble};
-use messaging::inbox;
+use messaging::inbox::{self, RecordError};
 use messaging::topic::Topic;
 use service::clock::Clock;
 use service::code::Code;
@@ -39,18 +39,18 @@ impl Handler for Events {
         // Most events are told to nobody, and leave no trace.
         let Some(notice) = Notice::of(record)? else { return Ok(()) };
         let id = record.envelope.id;
-        let pool = self.database.pool();
-        let mut connection = pool.acquire().await?;
-        if inbox::find(&mut connection, Self::GROUP, id).await?.is_some() {
-            record.mark_duplicate();
-            return Ok(());
-        }
-        drop(connection);
-        let choices = store::choices(pool, notice.member_id).await?;
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
+        match inbox::record(&mut transaction, Self::GROUP, id, &[], now).await {
+            Ok(()) => {}
+            Err(RecordError::Taken) => {
+                record.mark_duplicate();
+                return Ok(());
+            }
+            Err(RecordError::Store(error)) => return Err(error.into()),
+        }
+        let choices = store::choices(&mut *transaction, notice.member_id).await?;
         write_down(&mut transaction, id, &notice, &choices, now).await?;
-        inbox::record(&mut transaction, Self::GROUP, id, &[], now).await?;
         transaction.commit().await?;
         self.work.notify_one();
         self.crash.pass("notification.record.before_offset");
@@ -91,7 +91,7 @@ async fn write_down(
 }
 
 /// Whether a member gets such notices on a channel.
-pub(crate) fn is_chosen(choices: &[Choice], kind: Kind, channel: Channel) -> bool {
+fn is_chosen(choices: &[Choice], kind: Kind, channel: Channel) -> bool {
     let choice = choices.iter().find(|choice| choice.kind == kind && choice.channel == channel);
     choice.map_or_else(|| channel.is_on_by_default(), |choice| choice.is_on)
 }

@@ -15,17 +15,14 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use crate::code::{Channel, Kind};
-use crate::consumer::is_chosen;
+use crate::code::Channel;
 use crate::contacts::Contacts;
 use crate::sink::{Letter, Sink};
-use crate::store;
 use crate::store::delivery::{self, DeliveryRow, End};
 use crate::template::{Locale, Rendered, Templates, plain};
 
 /// How many deliveries are made at once.
 const HANDS: usize = 16;
-const BATCH: i64 = 32;
 /// How often the store is looked through at least.
 const SLOWEST: Duration = Duration::from_millis(250);
 
@@ -59,25 +56,40 @@ impl Dispatcher {
         let mut ticks = interval(SLOWEST);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut jobs = JoinSet::new();
+        let mut is_more = false;
         loop {
             tokio::select! {
                 () = self.work.notified() => {}
                 _ = ticks.tick() => {}
-                Some(_) = jobs.join_next() => {}
+                // What was left may be done now.
+                Some(_) = jobs.join_next() => {
+                    if !is_more {
+                        continue;
+                    }
+                }
             }
             let free = HANDS.saturating_sub(jobs.len());
             if free == 0 {
                 continue;
             }
-            match delivery::due(self.database.pool(), self.clock.now(), BATCH).await {
+            match self.take(free).await {
                 Ok(rows) => {
-                    for row in rows.into_iter().take(free) {
+                    is_more = rows.len() == free;
+                    for row in rows {
                         jobs.spawn(self.clone().deliver(row));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is to be sent cannot be looked up now"),
             }
         }
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+        let owner = Uuid::now_v7().to_string();
+        let now = self.clock.now();
+        let until = after(now, self.timing.step_lease);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        delivery::take_due(self.database.pool(), &owner, (now, until), most).await
     }
 
     async fn deliver(self, row: DeliveryRow) {
@@ -88,17 +100,10 @@ impl Dispatcher {
     }
 
     async fn try_deliver(&self, row: &DeliveryRow) -> Result<(), sqlx::Error> {
-        let owner = Uuid::now_v7().to_string();
-        let now = self.clock.now();
-        let until = after(now, self.timing.step_lease);
-        let pool = self.database.pool();
-        if !delivery::take(pool, &row.notification_id, &owner, (now, until)).await? {
-            return Ok(());
-        }
         if usize::try_from(row.attempts).unwrap_or(usize::MAX) >= self.most_attempts() {
             let error = Some("every attempt ended with its process");
             let failed = End { status: "FAILED", destination: None, rendered: None, error };
-            return self.end(row, &owner, failed).await;
+            return self.end(row, failed).await;
         }
         match self.attempt(row).await? {
             Attempt::Sent(destination, rendered) => {
@@ -108,7 +113,7 @@ impl Dispatcher {
                     rendered: Some((&rendered.title, &rendered.body)),
                     error: None,
                 };
-                self.end(row, &owner, end).await
+                self.end(row, end).await
             }
             Attempt::Skipped(reason) => {
                 let skipped = End {
@@ -117,9 +122,9 @@ impl Dispatcher {
                     rendered: None,
                     error: Some(reason),
                 };
-                self.end(row, &owner, skipped).await
+                self.end(row, skipped).await
             }
-            Attempt::Again(error) => self.again(row, &owner, &error).await,
+            Attempt::Again(error) => self.again(row, &error).await,
         }
     }
 
@@ -129,22 +134,28 @@ impl Dispatcher {
     }
 
     /// Later, or never: the schedule has an end.
-    async fn again(&self, row: &DeliveryRow, owner: &str, error: &str) -> Result<(), sqlx::Error> {
+    async fn again(&self, row: &DeliveryRow, error: &str) -> Result<(), sqlx::Error> {
         let made = usize::try_from(row.attempts).unwrap_or(usize::MAX).saturating_add(1);
         if made >= self.timing.notify_retry.len() {
             let failed =
                 End { status: "FAILED", destination: None, rendered: None, error: Some(error) };
-            return self.end(row, owner, failed).await;
+            return self.end(row, failed).await;
         }
         let wait = delay(&self.timing.notify_retry, made).mul_f64(0.8 + fastrand::f64() * 0.4);
         let next = after(self.clock.now(), wait);
-        delivery::put_off(self.database.pool(), &row.notification_id, owner, (next, error)).await
+        delivery::put_off(
+            self.database.pool(),
+            &row.notification_id,
+            &row.lease_owner,
+            (next, error),
+        )
+        .await
     }
 
-    async fn end(&self, row: &DeliveryRow, owner: &str, end: End<'_>) -> Result<(), sqlx::Error> {
+    async fn end(&self, row: &DeliveryRow, end: End<'_>) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
-        if !delivery::end(&mut transaction, row, owner, end, now).await? {
+        if !delivery::end(&mut transaction, row, end, now).await? {
             return transaction.rollback().await;
         }
         transaction.commit().await?;
@@ -153,14 +164,14 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, row: &DeliveryRow) -> Result<Attempt, sqlx::Error> {
-        let (kind, channel): (Kind, Channel) = (read_code(&row.kind)?, read_code(&row.channel)?);
+        let channel: Channel = read_code(&row.channel)?;
         if let Some(stale) = row.stale_after.as_deref().map(read::<Timestamp>).transpose()?
             && stale <= self.clock.now()
         {
             return Ok(Attempt::Skipped("it is out of date"));
         }
-        let choices = store::choices(self.database.pool(), row.member_id).await?;
-        if !is_chosen(&choices, kind, channel) {
+        let choice = row.choice.as_deref();
+        if !choice.map_or_else(|| channel.is_on_by_default(), |choice| choice == "ON") {
             return Ok(Attempt::Skipped("the member does not want it"));
         }
         let destination = match self.destination(row, channel).await {

@@ -7,7 +7,7 @@ use service::code::Code;
 use service::cursor::Cursor;
 use service::database::Database;
 use service::stored::{instant, quoted};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, FromRow};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, FromRow};
 
 use crate::code::{Channel, Kind, Status};
 
@@ -124,11 +124,14 @@ pub(crate) async fn mark_read(
 }
 
 /// Everything a member has chosen.
-pub(crate) async fn choices(pool: &AnyPool, member_id: i64) -> Result<Vec<Choice>, sqlx::Error> {
+pub(crate) async fn choices(
+    executor: impl Executor<'_, Database = Any>,
+    member_id: i64,
+) -> Result<Vec<Choice>, sqlx::Error> {
     let rows: Vec<(String, String, String)> =
         sqlx::query_as("SELECT kind, channel, choice FROM preferences WHERE member_id = $1")
             .bind(member_id)
-            .fetch_all(pool)
+            .fetch_all(executor)
             .await?;
     let choices = rows.into_iter().filter_map(|(kind, channel, choice)| {
         // What this version does not know does not concern it.

@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::cashier::{Cashier, Failure};
-use crate::store::events::EventRow;
+use crate::store::due::{DueRow, Kind};
 use crate::store::{self, By, due, events};
 
 /// How many things are done at once.
@@ -34,16 +34,6 @@ pub(crate) struct Worker {
     pub(crate) cashier: Cashier,
 }
 
-/// Something that is due.
-#[derive(Debug)]
-enum Job {
-    Expire(String),
-    Reconcile(String),
-    Look(String),
-    Refund(String, String),
-    Event(EventRow),
-}
-
 impl Worker {
     /// Works until it is dropped.
     pub(crate) async fn run(self) {
@@ -52,11 +42,17 @@ impl Worker {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = interval(COUNT);
         let mut jobs = JoinSet::new();
+        let mut is_more = false;
         loop {
             tokio::select! {
                 () = self.cashier.work.notified() => {}
                 _ = ticks.tick() => {}
-                Some(_) = jobs.join_next() => {}
+                // What it led to has told so; what was left may be done now.
+                Some(_) = jobs.join_next() => {
+                    if !is_more {
+                        continue;
+                    }
+                }
                 _ = counts.tick() => {
                     match due::counts(self.cashier.database.pool()).await {
                         Ok(counts) => self.cashier.metrics.show(counts),
@@ -68,57 +64,23 @@ impl Worker {
             if jobs.len() >= HANDS {
                 continue;
             }
-            match self.due().await {
+            let (cashier, free) = (&self.cashier, HANDS.saturating_sub(jobs.len()));
+            let now = cashier.clock.now();
+            match due::due(cashier.database.pool(), now, BATCH, cashier.is_paused()).await {
                 Ok(found) => {
-                    for job in found.into_iter().take(HANDS.saturating_sub(jobs.len())) {
-                        jobs.spawn(carry_out(self.cashier.clone(), job));
+                    is_more = found.len() >= free;
+                    for job in found.into_iter().take(free) {
+                        jobs.spawn(carry_out(cashier.clone(), job));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is due cannot be looked up now"),
             }
         }
     }
-
-    /// What is due, the most urgent first.
-    async fn due(&self) -> Result<Vec<Job>, sqlx::Error> {
-        let pool = self.cashier.database.pool();
-        let now = self.cashier.clock.now();
-        let expired = due::expired(pool, now, BATCH).await?;
-        let mut jobs: Vec<_> = expired.into_iter().map(Job::Expire).collect();
-        if self.cashier.is_paused() {
-            return Ok(jobs);
-        }
-        let refunds = due::refunds(pool, now, BATCH).await?;
-        jobs.extend(refunds.into_iter().map(|(payment, refund)| Job::Refund(payment, refund)));
-        let open = due::in_progress(pool, now, BATCH).await?;
-        jobs.extend(open.into_iter().map(Job::Reconcile));
-        jobs.extend(events::due(pool, now, BATCH).await?.into_iter().map(Job::Event));
-        jobs.extend(due::done(pool, now, BATCH).await?.into_iter().map(Job::Look));
-        Ok(jobs)
-    }
 }
 
-async fn carry_out(cashier: Cashier, job: Job) {
-    let outcome = match &job {
-        Job::Expire(payment) => match read(payment) {
-            Ok(payment) => cashier.expire(payment).await,
-            Err(error) => Err(error.into()),
-        },
-        Job::Reconcile(payment) => match read(payment) {
-            Ok(payment) => cashier.reconcile(payment).await,
-            Err(error) => Err(error.into()),
-        },
-        Job::Look(payment) => match read(payment) {
-            Ok(payment) => cashier.look_into(payment).await.map(drop),
-            Err(error) => Err(error.into()),
-        },
-        Job::Refund(payment, refund) => match (read(payment), read(refund)) {
-            (Ok(payment), Ok(refund)) => cashier.refund(payment, refund).await,
-            (Err(error), _) | (_, Err(error)) => Err(error.into()),
-        },
-        Job::Event(event) => follow(&cashier, event).await,
-    };
-    match outcome {
+async fn carry_out(cashier: Cashier, job: DueRow) {
+    match try_to(&cashier, &job).await {
         Ok(()) => {}
         // Somebody else is at it, or was.
         Err(Failure::Leased | Failure::Raced) => tracing::debug!(?job, "left to others"),
@@ -126,20 +88,30 @@ async fn carry_out(cashier: Cashier, job: Job) {
     }
 }
 
+async fn try_to(cashier: &Cashier, job: &DueRow) -> Result<(), Failure> {
+    match job.kind()? {
+        Kind::Expire => cashier.expire(read(&job.id)?).await,
+        Kind::Reconcile => cashier.reconcile(read(&job.id)?).await,
+        Kind::Look => cashier.look_into(read(&job.id)?).await.map(drop),
+        Kind::Refund => cashier.refund(read(&job.id)?, read(&job.more)?).await,
+        Kind::Follow => follow(cashier, job).await,
+    }
+}
+
 /// Looks into what the payment gateway announced.
-async fn follow(cashier: &Cashier, event: &EventRow) -> Result<(), Failure> {
+async fn follow(cashier: &Cashier, event: &DueRow) -> Result<(), Failure> {
     let pool = cashier.database.pool();
-    let Some(payment_id) = find(cashier, &event.body).await? else {
-        tracing::info!(event = event.event_id, "it is about no payment of ours");
-        return Ok(events::done(pool, &event.event_id, cashier.clock.now()).await?);
+    let Some(payment_id) = find(cashier, &event.more).await? else {
+        tracing::info!(event = event.id, "it is about no payment of ours");
+        return Ok(events::done(pool, &event.id, cashier.clock.now()).await?);
     };
     cashier.crash.pass("payment.webhook.before_query");
     match cashier.look_into(payment_id).await {
-        Ok(true) => Ok(events::done(pool, &event.event_id, cashier.clock.now()).await?),
+        Ok(true) => Ok(events::done(pool, &event.id, cashier.clock.now()).await?),
         Ok(false) | Err(Failure::Leased | Failure::Raced) => {
             let attempt = usize::try_from(event.attempts).unwrap_or(usize::MAX);
             let until = after(cashier.clock.now(), delay(&cashier.timing.reconcile, attempt));
-            Ok(events::put_off(pool, &event.event_id, until).await?)
+            Ok(events::put_off(pool, &event.id, until).await?)
         }
         Err(failure) => Err(failure),
     }

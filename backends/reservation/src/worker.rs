@@ -48,11 +48,17 @@ impl Worker {
         let mut counts = interval(COUNT);
         let mut forgets = interval(FORGET);
         let mut jobs = JoinSet::new();
+        let mut is_more = false;
         loop {
             tokio::select! {
                 () = self.saga.work.notified() => {}
                 _ = ticks.tick() => {}
-                Some(_) = jobs.join_next() => {}
+                // What it led to has told so; what was left may be done now.
+                Some(_) = jobs.join_next() => {
+                    if !is_more {
+                        continue;
+                    }
+                }
                 _ = counts.tick() => {
                     self.count().await;
                     continue;
@@ -68,6 +74,7 @@ impl Worker {
             }
             match self.due().await {
                 Ok(found) => {
+                    is_more = found.len() >= free;
                     for job in found.into_iter().take(free) {
                         jobs.spawn(carry_out(self.saga.clone(), job));
                     }

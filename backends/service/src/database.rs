@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, SqlSafeStr, Transaction};
 
 /// How long a request waits for a free connection: less than the 2 s callers of a service wait, so
 /// that they are told.
 const ACQUIRE_LIMIT: Duration = Duration::from_millis(1500);
+
+/// How long a connection that nobody used is taken to be as it was.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Where a service keeps its data.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,6 +144,16 @@ impl Database {
         let pool = AnyPoolOptions::new()
             .max_connections(if dialect == Dialect::Sqlite { 8 } else { 16 })
             .acquire_timeout(ACQUIRE_LIMIT)
+            // It was tested when it was given back.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |connection, _| Box::pin(prepare(connection, dialect)))
             .connect_with(url.options().map_err(failed)?)
             .await

@@ -1,6 +1,7 @@
 //! A relay's producer: each batch is a transaction (P4, KF-11).
 
 use std::fmt;
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,8 +12,9 @@ use tokio::time::Instant;
 use super::{Kafka, blocking, millis, producing, write_headers};
 use crate::broker::{BrokerError, Record};
 
-/// What waits for deliveries at the end of a transaction looks every 100 ms: that is too late.
-const POLL: Duration = Duration::from_millis(1);
+/// Between looks at what is on its way. The client's own waits burn the processor for their last
+/// millisecond.
+const LOOK: Duration = Duration::from_micros(250);
 
 type Client = BaseProducer<DefaultProducerContext>;
 
@@ -28,6 +30,11 @@ impl Transactional {
     /// `name` stays the same over restarts: the next producer with it ends what this one left open.
     pub(crate) fn new(kafka: &Kafka, name: &str) -> Self {
         Self { kafka: kafka.clone(), id: kafka.name(name), client: None }
+    }
+
+    /// Whether the producer is open.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.client.is_some()
     }
 
     /// Opens the producer, unless it is open: this ends what an earlier one left open.
@@ -72,6 +79,7 @@ fn open(kafka: &Kafka, id: &str) -> Result<Client, KafkaError> {
     Ok(client)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the thread is one that may block")]
 fn transact(kafka: &Kafka, client: &Client, records: &[Record]) -> Result<(), KafkaError> {
     client.begin_transaction()?;
     for record in records {
@@ -87,7 +95,8 @@ fn transact(kafka: &Kafka, client: &Client, records: &[Record]) -> Result<(), Ka
     let limit = kafka.0.timing.transaction_timeout;
     let deadline = Instant::now() + limit;
     while client.in_flight_count() > 0 && Instant::now() < deadline {
-        client.poll(POLL);
+        thread::sleep(LOOK);
+        client.poll(Duration::ZERO);
     }
     client.commit_transaction(limit)
 }

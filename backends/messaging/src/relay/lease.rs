@@ -14,12 +14,25 @@ pub(super) struct Lease {
     length: SignedDuration,
     /// Whether it was ever this relay's.
     is_new: bool,
+    /// Until when it is this relay's, as far as it knows.
+    until: Timestamp,
 }
 
 impl Lease {
     pub(super) fn new(owner: String, length: Duration) -> Self {
         let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-        Self { owner, epoch: Uuid::new_v4().to_string(), length, is_new: true }
+        let epoch = Uuid::new_v4().to_string();
+        Self { owner, epoch, length, is_new: true, until: Timestamp::MIN }
+    }
+
+    /// Whether it is this relay's for half its length at least.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.until.duration_since(now) > self.length / 2
+    }
+
+    /// What tells this relay's lease from every other.
+    pub(super) fn epoch(&self) -> &str {
+        &self.epoch
     }
 
     /// Takes or renews it; whether it is this relay's now.
@@ -32,34 +45,26 @@ impl Lease {
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
         let predecessor = if self.is_new { self.owner.as_str() } else { "" };
+        let until = now + self.length;
         let taken = sqlx::query(
             "UPDATE relay_lease SET owner = $1, epoch = $2, leased_until = $3
              WHERE id = 1 AND (epoch = $2 OR leased_until < $4 OR owner = $5)",
         )
         .bind(&self.owner)
         .bind(&self.epoch)
-        .bind(instant(now + self.length))
+        .bind(instant(until))
         .bind(instant(now))
         .bind(predecessor)
         .execute(connection)
         .await?;
         let is_taken = taken.rows_affected() > 0;
         self.is_new &= !is_taken;
+        self.until = if is_taken { until } else { Timestamp::MIN };
         Ok(is_taken)
     }
 
-    /// Renews it if no other relay has taken it.
-    pub(super) async fn renew(
-        &self,
-        connection: &mut AnyConnection,
-        now: Timestamp,
-    ) -> Result<bool, sqlx::Error> {
-        let renewed =
-            sqlx::query("UPDATE relay_lease SET leased_until = $2 WHERE id = 1 AND epoch = $1")
-                .bind(&self.epoch)
-                .bind(instant(now + self.length))
-                .execute(connection)
-                .await?;
-        Ok(renewed.rows_affected() > 0)
+    /// Another relay has it.
+    pub(super) fn lose(&mut self) {
+        self.until = Timestamp::MIN;
     }
 }

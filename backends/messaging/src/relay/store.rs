@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use crate::outbox::Pending;
 
-pub(super) async fn is_anything_pending(pool: &AnyPool) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_anything_pending(
+    connection: &mut AnyConnection,
+) -> Result<bool, sqlx::Error> {
     let row: Option<i64> = sqlx::query_scalar(
         "SELECT CAST(1 AS BIGINT) FROM outbox WHERE published_at IS NULL LIMIT 1",
     )
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     Ok(row.is_some())
 }
@@ -32,19 +34,22 @@ pub(super) async fn is_any_pending(pool: &AnyPool, ids: &[Uuid]) -> Result<bool,
     Ok(query.fetch_optional(pool).await?.is_some())
 }
 
+/// Marks a batch as published while the lease has this epoch; whether it has.
 pub(super) async fn mark(
     connection: &mut AnyConnection,
     batch: &[Pending],
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let list = placeholders(2, batch.len());
-    let statement =
-        format!("UPDATE outbox SET published_at = $1, attempts = attempts + 1 WHERE id IN {list}");
-    let mut query = sqlx::query(AssertSqlSafe(statement)).bind(instant(now));
+    (now, epoch): (Timestamp, &str),
+) -> Result<bool, sqlx::Error> {
+    let list = placeholders(3, batch.len());
+    let statement = format!(
+        "UPDATE outbox SET published_at = $1, attempts = attempts + 1 WHERE id IN {list}
+         AND EXISTS (SELECT 1 FROM relay_lease WHERE relay_lease.id = 1 AND epoch = $2)"
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement)).bind(instant(now)).bind(epoch);
     for message in batch {
         query = query.bind(message.id.as_str());
     }
-    query.execute(connection).await.map(drop)
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 pub(super) async fn count_attempt(

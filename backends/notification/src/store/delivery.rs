@@ -25,7 +25,7 @@ pub(crate) struct New<'a> {
     pub(crate) stale_after: Option<Timestamp>,
 }
 
-/// A delivery that is due.
+/// A delivery that was taken, as it was before.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct DeliveryRow {
     pub(crate) notification_id: String,
@@ -38,6 +38,10 @@ pub(crate) struct DeliveryRow {
     pub(crate) payload: String,
     pub(crate) attempts: i64,
     pub(crate) stale_after: Option<String>,
+    /// Whoever has taken it.
+    pub(crate) lease_owner: String,
+    /// What the member has chosen, if it has.
+    pub(crate) choice: Option<String>,
 }
 
 /// How a delivery ended.
@@ -78,45 +82,34 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// Deliveries that are due, also those whose process has died.
-pub(crate) async fn due(
+/// Takes deliveries that are due, also those whose process has died: at most `limit`.
+pub(crate) async fn take_due(
     pool: &AnyPool,
-    now: Timestamp,
+    owner: &str,
+    (now, until): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    // The second look is for whoever waited for another process that took them.
     sqlx::query_as(
-        "SELECT notification_id, source_event_id, kind, template_code, channel, member_id, \
-         destination, payload, attempts, stale_after FROM notifications \
-         WHERE (status = 'PENDING' AND next_attempt_at <= $1) \
-         OR (status = 'SENDING' AND leased_until <= $1) \
-         ORDER BY next_attempt_at LIMIT $2",
+        "UPDATE notifications SET status = 'SENDING', lease_owner = $1, leased_until = $2, \
+         attempts = attempts + 1, version = version + 1 \
+         WHERE notification_id IN (SELECT notification_id FROM notifications \
+         WHERE (status = 'PENDING' AND next_attempt_at <= $3) \
+         OR (status = 'SENDING' AND leased_until <= $3) ORDER BY next_attempt_at LIMIT $4) \
+         AND ((status = 'PENDING' AND next_attempt_at <= $3) \
+         OR (status = 'SENDING' AND leased_until <= $3)) \
+         RETURNING notification_id, source_event_id, kind, template_code, channel, member_id, \
+         destination, payload, attempts - 1 AS attempts, stale_after, lease_owner, \
+         (SELECT choice FROM preferences WHERE preferences.member_id = notifications.member_id \
+         AND preferences.kind = notifications.kind \
+         AND preferences.channel = notifications.channel) AS choice",
     )
+    .bind(owner.to_owned())
+    .bind(instant(until))
     .bind(instant(now))
     .bind(limit)
     .fetch_all(pool)
     .await
-}
-
-/// Takes a delivery that nobody makes; whether nobody did.
-pub(crate) async fn take(
-    pool: &AnyPool,
-    id: &str,
-    owner: &str,
-    (now, until): (Timestamp, Timestamp),
-) -> Result<bool, sqlx::Error> {
-    let taken = sqlx::query(
-        "UPDATE notifications SET status = 'SENDING', lease_owner = $2, leased_until = $3, \
-         attempts = attempts + 1, version = version + 1 WHERE notification_id = $1 \
-         AND ((status = 'PENDING' AND next_attempt_at <= $4) \
-         OR (status = 'SENDING' AND leased_until <= $4))",
-    )
-    .bind(id.to_owned())
-    .bind(owner.to_owned())
-    .bind(instant(until))
-    .bind(instant(now))
-    .execute(pool)
-    .await?;
-    Ok(taken.rows_affected() == 1)
 }
 
 /// Leaves a delivery for later.
@@ -144,7 +137,6 @@ pub(crate) async fn put_off(
 pub(crate) async fn end(
     connection: &mut AnyConnection,
     row: &DeliveryRow,
-    owner: &str,
     end: End<'_>,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
@@ -156,7 +148,7 @@ pub(crate) async fn end(
          WHERE notification_id = $1 AND lease_owner = $2 AND status = 'SENDING'",
     )
     .bind(row.notification_id.clone())
-    .bind(owner.to_owned())
+    .bind(row.lease_owner.clone())
     .bind(end.status.to_owned())
     .bind(end.destination.map(str::to_owned))
     .bind(end.rendered.map(|(title, _)| title.to_owned()))

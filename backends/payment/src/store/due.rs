@@ -1,8 +1,8 @@
 //! What has to be done by now, and who owns it.
 
 use jiff::Timestamp;
-use service::stored::instant;
-use sqlx::AnyPool;
+use service::stored::{instant, read_code};
+use sqlx::{AnyPool, AssertSqlSafe, FromRow};
 
 /// How things stand, for whoever watches.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,68 +13,72 @@ pub(crate) struct Counts {
     pub(crate) alerts: i64,
 }
 
+service::codes! {
+    /// What is to be done, the most urgent first.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) enum Kind;
+    Expire = "EXPIRE", Refund = "REFUND", Reconcile = "RECONCILE", Follow = "FOLLOW", Look = "LOOK",
+}
+
+/// Something that is due.
+#[derive(Debug, FromRow)]
+pub(crate) struct DueRow {
+    kind: String,
+    /// The payment, or the event that is to be followed.
+    pub(crate) id: String,
+    /// The refund, or what the event says.
+    pub(crate) more: String,
+    pub(crate) attempts: i64,
+}
+
+impl DueRow {
+    pub(crate) fn kind(&self) -> Result<Kind, sqlx::Error> {
+        read_code(&self.kind)
+    }
+}
+
 /// Payments that nobody paid in time.
-pub(crate) async fn expired(
-    pool: &AnyPool,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = "SELECT payment_id FROM payments WHERE status = 'READY' AND expires_at <= $1 \
-        ORDER BY expires_at LIMIT $2";
-    ids(pool, text, now, limit).await
-}
+const EXPIRED: &str = "SELECT * FROM (SELECT 'EXPIRE' AS kind, payment_id AS id, '' AS more, \
+    CAST(0 AS BIGINT) AS attempts FROM payments \
+    WHERE status = 'READY' AND expires_at <= $1 ORDER BY expires_at LIMIT $2) AS expired";
 
-/// Payments in progress that the payment gateway has to be asked about.
-pub(crate) async fn in_progress(
-    pool: &AnyPool,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = "SELECT payment_id FROM payments WHERE status = 'IN_PROGRESS' \
-        AND next_look_at <= $1 AND (leased_until IS NULL OR leased_until <= $1) \
-        ORDER BY next_look_at LIMIT $2";
-    ids(pool, text, now, limit).await
-}
+/// What the payment gateway has to be asked for: refunds that are to be tried, payments in progress,
+/// what it announced, and payments that are done and were not looked into for long.
+const ASKED_FOR: &str = "\
+    SELECT * FROM (SELECT 'REFUND' AS kind, r.payment_id AS id, r.refund_id AS more, \
+    CAST(0 AS BIGINT) AS attempts FROM refunds r JOIN payments p ON p.payment_id = r.payment_id \
+    WHERE r.status IN ('REQUESTED', 'REFUSED') AND r.next_attempt_at <= $1 \
+    AND p.status IN ('DONE', 'PARTIAL_CANCELED') \
+    AND (p.leased_until IS NULL OR p.leased_until <= $1) \
+    ORDER BY r.next_attempt_at LIMIT $2) AS refunding \
+    UNION ALL \
+    SELECT * FROM (SELECT 'RECONCILE', payment_id, '', CAST(0 AS BIGINT) FROM payments \
+    WHERE status = 'IN_PROGRESS' AND next_look_at <= $1 \
+    AND (leased_until IS NULL OR leased_until <= $1) ORDER BY next_look_at LIMIT $2) AS open \
+    UNION ALL \
+    SELECT * FROM (SELECT 'FOLLOW', event_id, body, attempts FROM webhook_events \
+    WHERE processed_at IS NULL AND (next_attempt_at IS NULL OR next_attempt_at <= $1) \
+    ORDER BY event_id LIMIT $2) AS announced \
+    UNION ALL \
+    SELECT * FROM (SELECT 'LOOK', payment_id, '', CAST(0 AS BIGINT) FROM payments \
+    WHERE status IN ('DONE', 'PARTIAL_CANCELED') AND next_look_at <= $1 \
+    AND (leased_until IS NULL OR leased_until <= $1) ORDER BY next_look_at LIMIT $2) AS done";
 
-/// Payments that are done and were not looked into for long.
-pub(crate) async fn done(
+/// What is due, at most `limit` of each kind; nothing for which the payment gateway has to be asked
+/// while that is no use.
+pub(crate) async fn due(
     pool: &AnyPool,
     now: Timestamp,
     limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = "SELECT payment_id FROM payments WHERE status IN ('DONE', 'PARTIAL_CANCELED') \
-        AND next_look_at <= $1 AND (leased_until IS NULL OR leased_until <= $1) \
-        ORDER BY next_look_at LIMIT $2";
-    ids(pool, text, now, limit).await
-}
-
-/// Refunds that are to be tried, each with its payment.
-pub(crate) async fn refunds(
-    pool: &AnyPool,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT r.payment_id, r.refund_id FROM refunds r \
-         JOIN payments p ON p.payment_id = r.payment_id \
-         WHERE r.status IN ('REQUESTED', 'REFUSED') AND r.next_attempt_at <= $1 \
-         AND p.status IN ('DONE', 'PARTIAL_CANCELED') \
-         AND (p.leased_until IS NULL OR p.leased_until <= $1) \
-         ORDER BY r.next_attempt_at LIMIT $2",
-    )
-    .bind(instant(now))
-    .bind(limit)
-    .fetch_all(pool)
-    .await
-}
-
-async fn ids(
-    pool: &AnyPool,
-    text: &'static str,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(text).bind(instant(now)).bind(limit).fetch_all(pool).await
+    is_paused: bool,
+) -> Result<Vec<DueRow>, sqlx::Error> {
+    let text =
+        if is_paused { EXPIRED.to_owned() } else { format!("{EXPIRED} UNION ALL {ASKED_FOR}") };
+    // Both are written above.
+    let found = sqlx::query_as(AssertSqlSafe(text)).bind(instant(now)).bind(limit);
+    let mut found: Vec<DueRow> = found.fetch_all(pool).await?;
+    found.sort_by_key(|row| row.kind().ok());
+    Ok(found)
 }
 
 /// Takes a payment that nobody owns; whether nobody did.

@@ -2,16 +2,8 @@
 
 use jiff::Timestamp;
 use service::stored::instant;
-use sqlx::{AnyPool, FromRow};
+use sqlx::AnyPool;
 use uuid::Uuid;
-
-/// An event that nobody has looked into.
-#[derive(Debug, FromRow)]
-pub(crate) struct EventRow {
-    pub(crate) event_id: String,
-    pub(crate) body: String,
-    pub(crate) attempts: i64,
-}
 
 /// Keeps what the payment gateway announced until it is looked into.
 pub(crate) async fn keep(
@@ -29,22 +21,6 @@ pub(crate) async fn keep(
     .bind(body)
     .bind(instant(now));
     kept.execute(pool).await.map(drop)
-}
-
-/// Events that are due, the oldest first.
-pub(crate) async fn due(
-    pool: &AnyPool,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<EventRow>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT event_id, body, attempts FROM webhook_events WHERE processed_at IS NULL \
-         AND (next_attempt_at IS NULL OR next_attempt_at <= $1) ORDER BY event_id LIMIT $2",
-    )
-    .bind(instant(now))
-    .bind(limit)
-    .fetch_all(pool)
-    .await
 }
 
 /// It was looked into.
