@@ -1,17 +1,19 @@
 //! The load: connections that each send the next request when the last answer is complete.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
-use crate::process::now;
+use crate::process::{now, wait};
 
 /// Kept-alive connections to one server. They stay open between slices.
 #[derive(Debug)]
@@ -105,19 +107,102 @@ impl Connection {
     }
 }
 
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
-    let mut filled = 0;
-    let mut whole = usize::MAX;
-    while filled < whole {
-        let room = buffer.get_mut(filled..).unwrap_or_default();
-        let read = stream.read(room).await?;
+/// Sends requests at a steady rate over so many connections for `time`, and gives what each took in
+/// milliseconds, the shortest first. A request counts from the moment it was due, so that a wait for
+/// the one before is not left out.
+///
+/// # Errors
+///
+/// An answer other than 200, or none.
+pub fn paced(
+    address: SocketAddr,
+    requests: &[Vec<u8>],
+    (rate, connections): (u32, u32),
+    time: Duration,
+) -> Result<Vec<f64>> {
+    let gap = Duration::from_secs(1) * connections / rate;
+    let mut took = thread::scope(|scope| {
+        let all: Vec<_> = (0..connections)
+            .map(|number| {
+                let from = requests.iter().cycle().skip(number.try_into().unwrap_or_default());
+                // Side by side, not all at once.
+                let begin = now() + gap * number / connections;
+                scope.spawn(move || paced_alone(address, from, gap, begin, begin + time))
+            })
+            .collect();
+        let mut took = Vec::new();
+        for one in all {
+            took.append(&mut one.join().map_err(|_| anyhow!("a client panicked"))??);
+        }
+        anyhow::Ok(took)
+    })?;
+    took.sort_by(f64::total_cmp);
+    Ok(took)
+}
+
+/// One connection's share of the requests.
+fn paced_alone(
+    address: SocketAddr,
+    requests: impl Iterator<Item = impl AsRef<[u8]>>,
+    gap: Duration,
+    begin: Instant,
+    end: Instant,
+) -> Result<Vec<f64>> {
+    let mut stream = net::TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut took = Vec::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut due = begin;
+    for request in requests {
+        if due >= end {
+            break;
+        }
+        if let Some(early) = due.checked_duration_since(now()) {
+            wait(early);
+        }
+        stream.write_all(request.as_ref())?;
+        let mut answer = Answer::default();
+        while !answer.is_whole(&buffer)? {
+            answer.took_in(stream.read(answer.room(&mut buffer))?)?;
+        }
+        took.push(now().duration_since(due).as_secs_f64() * 1e3);
+        due += gap;
+    }
+    Ok(took)
+}
+
+/// How much of an answer has come.
+#[derive(Debug, Default)]
+struct Answer {
+    filled: usize,
+    whole: Option<usize>,
+}
+
+impl Answer {
+    fn room<'a>(&self, buffer: &'a mut [u8]) -> &'a mut [u8] {
+        buffer.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn took_in(&mut self, read: usize) -> Result<()> {
         if read == 0 {
             bail!("the connection was closed in the middle of an answer");
         }
-        filled += read;
-        if whole == usize::MAX {
-            whole = length(buffer.get(..filled).unwrap_or_default())?.unwrap_or(usize::MAX);
+        self.filled += read;
+        Ok(())
+    }
+
+    fn is_whole(&mut self, buffer: &[u8]) -> Result<bool> {
+        if self.whole.is_none() {
+            self.whole = length(buffer.get(..self.filled).unwrap_or_default())?;
         }
+        Ok(self.whole.is_some_and(|whole| self.filled >= whole))
+    }
+}
+
+async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
+    let mut answer = Answer::default();
+    while !answer.is_whole(buffer)? {
+        answer.took_in(stream.read(answer.room(buffer)).await?)?;
     }
     Ok(())
 }

@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
 use tempfile::TempDir;
 use tollgate_benches::generator::{Load, request};
-use tollgate_benches::process::{Running, answers, beside, build, free_address, now, post, wait};
+use tollgate_benches::process::{Running, answers, beside, build, free_address, now, wait};
 use tollgate_benches::statistics::{Estimate, median};
-use tollgate_benches::{KEYS, auth_section, many_routes, path_routes, plain_route, service_path};
+use tollgate_benches::{
+    KEYS, auth_section, log_in, login_route, many_routes, path_routes, plain_route, service_path,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -342,25 +344,6 @@ fn protected_route(backend: SocketAddr) -> String {
          {{ replenish-rate: 1000000, burst-capacity: 2000000 }}\n      \
          - CircuitBreaker=backend\n"
     )
-}
-
-/// The backend in the place of the member service.
-fn login_route(backend: SocketAddr) -> String {
-    format!(
-        "  - id: login\n    order: -1\n    uri: http://{backend}\n    predicates: [Path=/login]\n    \
-         filters: [MemberParameterFilter, MemberResponseFilter, PostfixLoginTokenFilter]\n"
-    )
-}
-
-/// The token of a login.
-fn log_in(address: SocketAddr) -> Result<String> {
-    let body = r#"{"memberEmail":"load@example.com","password":"any"}"#;
-    let answer = post(address, "/login", body)?;
-    let token = answer.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("access-token").then(|| value.trim().to_owned())
-    });
-    token.with_context(|| format!("no token in: {answer}"))
 }
 
 /// One process without a master, so that all it uses is counted; otherwise what people run.

@@ -57,6 +57,11 @@ pub fn median(sample: &[f64]) -> f64 {
     }
 }
 
+/// The value that `percent` of a sorted sample do not exceed; nothing if it is empty.
+pub fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,18 +2,18 @@
 //! in and while many do, in alternated rounds. `README.md` tells the method.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use tollgate_benches::generator::request;
-use tollgate_benches::process::{Running, beside, build, free_address, now, post, wait};
-use tollgate_benches::statistics::median;
+use tollgate_benches::generator::{paced, request};
+use tollgate_benches::process::{Running, beside, build, free_address, post};
+use tollgate_benches::statistics::{median, percentile};
 use tollgate_benches::{KEYS, auth_section};
 
 #[global_allocator]
@@ -120,43 +120,12 @@ impl Platform {
         Ok(platform)
     }
 
-    /// Sends requests at a steady rate and gives the p99 of what they took, in milliseconds. Each
-    /// counts from the moment it was due, so that a wait for the one before is not left out.
+    /// The p99 of a plain route, in milliseconds.
     fn p99(&self, flags: &Flags) -> Result<f64> {
-        let mut took = thread::scope(|scope| {
-            let all: Vec<_> =
-                (0..flags.connections).map(|_| scope.spawn(|| self.paced(flags))).collect();
-            let mut took = Vec::new();
-            for one in all {
-                let ended = one.join().map_err(|_| anyhow!("a client panicked"))?;
-                took.append(&mut ended?);
-            }
-            anyhow::Ok(took)
-        })?;
-        took.sort_by(f64::total_cmp);
-        took.get(took.len() * 99 / 100).copied().context("no requests")
-    }
-
-    /// One connection's share of the requests.
-    fn paced(&self, flags: &Flags) -> Result<Vec<f64>> {
-        let mut stream = TcpStream::connect(self.gateway.address())?;
-        stream.set_nodelay(true)?;
-        let text = request(self.gateway.address(), "/plain", None);
-        let gap = Duration::from_secs(1) * flags.connections / flags.rate;
-        let count = flags.rate / flags.connections * u32::try_from(flags.seconds)?;
-        let mut took = Vec::new();
-        let mut buffer = vec![0; 16 << 10];
-        let begin = now();
-        for number in 0..count {
-            let due = begin + gap * number;
-            if let Some(early) = due.checked_duration_since(now()) {
-                wait(early);
-            }
-            stream.write_all(&text)?;
-            read_answer(&mut stream, &mut buffer)?;
-            took.push(now().duration_since(due).as_secs_f64() * 1e3);
-        }
-        Ok(took)
+        let request = request(self.gateway.address(), "/plain", None);
+        let time = Duration::from_secs(flags.seconds);
+        let took = paced(self.gateway.address(), &[request], (flags.rate, flags.connections), time);
+        percentile(&took?, 99).context("no requests")
     }
 
     /// The same while clients log in; and how many logins there were.
@@ -195,21 +164,3 @@ fn routes(member: SocketAddr, backend: SocketAddr) -> String {
 
 const SIGN_UP: &str = r#"{"memberEmail":"load@example.com","password":"a long password","memberName":"Load","phoneNumber":"01000000000","accountType":"LOCAL"}"#;
 const LOG_IN: &str = r#"{"memberEmail":"load@example.com","password":"a long password"}"#;
-
-/// The answers of the backend end with its 1 KB body.
-fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(buffer.get_mut(filled..).unwrap_or_default())?;
-        if read == 0 {
-            bail!("the connection was closed in the middle of an answer");
-        }
-        filled += read;
-        let text = buffer.get(..filled).unwrap_or_default();
-        if let Some(head) = memchr::memmem::find(text, b"\r\n\r\n")
-            && filled >= head + 4 + 1024
-        {
-            return Ok(());
-        }
-    }
-}

@@ -7,6 +7,10 @@ pub mod statistics;
 
 use std::net::SocketAddr;
 
+use anyhow::{Context, Result};
+
+use crate::process::post;
+
 /// The path below which route `number` of [`many_routes`] serves; all are equally long.
 pub fn service_path(number: usize) -> String {
     format!("/service-{number:05}")
@@ -51,6 +55,29 @@ pub fn auth_section(member_service: SocketAddr, exempt: &[&str]) -> String {
     let exempt: Vec<String> = paths.map(|path| format!("{{ path: {path} }}")).collect();
     let exempt = exempt.join(", ");
     format!("auth:\n  member-service: http://{member_service}\n  exempt: [{exempt}]\n")
+}
+
+/// The backend in the place of the member service.
+pub fn login_route(backend: SocketAddr) -> String {
+    format!(
+        "  - id: login\n    order: -1\n    uri: http://{backend}\n    predicates: [Path=/login]\n    \
+         filters: [MemberParameterFilter, MemberResponseFilter, PostfixLoginTokenFilter]\n"
+    )
+}
+
+/// The token of a login.
+///
+/// # Errors
+///
+/// There is no answer, or none with a token.
+pub fn log_in(address: SocketAddr) -> Result<String> {
+    let body = r#"{"memberEmail":"load@example.com","password":"any"}"#;
+    let answer = post(address, "/login", body)?;
+    let token = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("access-token").then(|| value.trim().to_owned())
+    });
+    token.with_context(|| format!("no token in: {answer}"))
 }
 
 /// A key set that protects nothing.

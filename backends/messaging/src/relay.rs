@@ -267,14 +267,17 @@ impl RelayHandle {
         let deadline = Instant::now() + self.limit;
         let mut marked = self.marks.subscribe();
         let mut waiting = ids.to_vec();
+        let mut is_told = false;
         loop {
             marked.mark_unchanged();
             self.marks.settle(&mut waiting);
             if waiting.is_empty() {
                 return Ok(());
             }
-            self.wake();
-            let is_told = timeout(self.poll, marked.changed()).await.is_ok();
+            if !is_told {
+                self.wake();
+            }
+            is_told = timeout(self.poll, marked.changed()).await.is_ok();
             // Another process may be the relay, and nobody tells of its marks.
             if !is_told && !store::is_any_pending(self.database.pool(), &waiting).await? {
                 return Ok(());

@@ -146,8 +146,14 @@ pub(crate) async fn find(
 /// Anybody's payment.
 pub(crate) async fn find_any(pool: &AnyPool, key: By) -> Result<Option<Stored>, sqlx::Error> {
     let Some(payment) = look_up(pool, &key).await? else { return Ok(None) };
-    let cancels = cancels(pool, &payment.payment_id).await?;
+    let cancels =
+        if payment.has_moved()? { cancels(pool, &payment.payment_id).await? } else { Vec::new() };
     Ok(Some(Stored { payment, cancels }))
+}
+
+/// The id of anybody's payment.
+pub(crate) async fn find_id(pool: &AnyPool, key: &By) -> Result<Option<Uuid>, sqlx::Error> {
+    look_up(pool, key).await?.map(|payment| payment.id()).transpose()
 }
 
 /// Everything about a payment, as one transaction sees it.
@@ -157,7 +163,11 @@ pub(crate) async fn load(
 ) -> Result<Option<Record>, sqlx::Error> {
     let Some(payment) = look_up(&mut *connection, key).await? else { return Ok(None) };
     let refunds = refunds(&mut *connection, &payment.payment_id).await?;
-    let cancels = cancels(&mut *connection, &payment.payment_id).await?;
+    let cancels = if payment.has_moved()? {
+        cancels(connection, &payment.payment_id).await?
+    } else {
+        Vec::new()
+    };
     Ok(Some(Record { payment, refunds, cancels }))
 }
 
@@ -237,6 +247,17 @@ impl Record {
 }
 
 impl PaymentRow {
+    /// Whether money may have been taken, so that some of it may have been returned.
+    fn has_moved(&self) -> Result<bool, sqlx::Error> {
+        Ok(match read_code(&self.status)? {
+            Status::Ready | Status::InProgress | Status::Aborted | Status::Expired => false,
+            Status::WaitingForDeposit
+            | Status::Done
+            | Status::PartialCanceled
+            | Status::Canceled => true,
+        })
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> Result<Uuid, sqlx::Error> {
         read(&self.payment_id)

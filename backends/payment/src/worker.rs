@@ -133,8 +133,8 @@ async fn find(cashier: &Cashier, body: &str) -> Result<Option<Uuid>, Failure> {
         if !is_text {
             continue;
         }
-        if let Some(found) = store::find_any(cashier.database.pool(), by).await? {
-            return Ok(Some(found.payment.id()?));
+        if let Some(payment_id) = store::find_id(cashier.database.pool(), &by).await? {
+            return Ok(Some(payment_id));
         }
     }
     Ok(None)

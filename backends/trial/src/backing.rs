@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Mutex;
 
+use service::settings::Variables;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use uuid::Uuid;
 
@@ -16,7 +17,14 @@ pub struct Backing(Kind);
 #[derive(Debug)]
 enum Kind {
     Embedded,
-    Real { postgres: String, kafka: String, run: String, made: Mutex<Vec<String>> },
+    Real {
+        postgres: String,
+        kafka: String,
+        /// Nobody is told when the server is not this machine's.
+        process: Option<String>,
+        run: String,
+        made: Mutex<Vec<String>>,
+    },
 }
 
 impl Backing {
@@ -25,16 +33,37 @@ impl Backing {
         Self(Kind::Embedded)
     }
 
+    /// The servers that `DATABASE_URL` and `KAFKA_BROKERS` name, if they do. `KAFKA_PID` is the
+    /// process of the broker, if it may be stopped.
+    pub fn named(variables: &Variables) -> Option<Self> {
+        let (postgres, kafka) = (variables.get("DATABASE_URL")?, variables.get("KAFKA_BROKERS")?);
+        Some(Self::real(postgres, kafka, variables.get("KAFKA_PID")))
+    }
+
     /// A `PostgreSQL` server and Kafka brokers, each run with schemas of its own.
-    pub fn real(postgres: &str, kafka: &str) -> Self {
+    /// `process` is the Kafka server's, if it may be stopped.
+    fn real(postgres: &str, kafka: &str, process: Option<&str>) -> Self {
         let run = Uuid::new_v4().simple().to_string();
         let (postgres, kafka) = (postgres.to_owned(), kafka.to_owned());
-        Self(Kind::Real { postgres, kafka, run, made: Mutex::default() })
+        let process = process.map(str::to_owned);
+        Self(Kind::Real { postgres, kafka, process, run, made: Mutex::default() })
     }
 
     /// Whether nothing but files is needed.
     pub fn is_embedded(&self) -> bool {
         matches!(self.0, Kind::Embedded)
+    }
+
+    /// The process of the Kafka server; nothing with the embedded log.
+    pub fn kafka_process(&self) -> Result<Option<&str>> {
+        match &self.0 {
+            Kind::Embedded => Ok(None),
+            Kind::Real { process: Some(process), .. } => Ok(Some(process)),
+            Kind::Real { process: None, .. } => {
+                Err("set KAFKA_PID to the server's process, which is to be stopped for a while"
+                    .into())
+            }
+        }
     }
 
     /// `DATABASE_URL` of a service; a schema is made when it is asked for the first time.

@@ -7,12 +7,18 @@ use std::fs;
 use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use messaging::broker::{Broker, BrokerUrl, Record, Slot};
+use messaging::topic::Topic;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use service::clock::Clock;
+use service::code::Code;
 use service::testing::{Process, Signer};
+use service::timing::Timing;
 use service::tls;
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
@@ -20,7 +26,7 @@ use tokio::time::sleep;
 
 use crate::backing::Backing;
 use crate::booker::{Addresses, Booker, Journal, LIMIT, Reply};
-use crate::profile::PROFILE;
+use crate::profile::Profile;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -48,11 +54,24 @@ pub enum Service {
     Notification,
 }
 
-/// Keeps everybody from writing to the embedded log.
+/// Nobody reaches the broker until it is dropped.
 #[derive(Debug)]
-pub struct BrokerLock(
-    #[expect(dead_code, reason = "it is the connection that holds it")] AnyConnection,
-);
+pub enum Outage {
+    /// The connection that holds the write lock of the embedded log.
+    Log(AnyConnection),
+    /// The process of the Kafka server, which stands still.
+    Kafka(String),
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        match self {
+            Self::Log(_) => {}
+            // Without it the run hangs, and says so soon enough.
+            Self::Kafka(process) => drop(signal(process, "CONT")),
+        }
+    }
+}
 
 impl Service {
     /// All of them, in the order they are started.
@@ -80,6 +99,7 @@ impl Service {
 #[derive(Debug)]
 pub struct Platform {
     backing: Backing,
+    profile: Profile,
     signer: Signer,
     journal: Journal,
     addresses: BTreeMap<Service, String>,
@@ -91,14 +111,15 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts everything on empty stores and waits until it serves.
-    pub fn start(backing: Backing) -> Result<Self> {
+    /// Starts everything on empty stores, with timings of a profile, and waits until it serves.
+    pub fn start(backing: Backing, profile: Profile) -> Result<Self> {
         let mut addresses = BTreeMap::new();
         for service in Service::ALL {
             addresses.insert(service, free_address()?);
         }
         let platform = Self {
             backing,
+            profile,
             signer: Signer::new()?,
             journal: Journal::default(),
             addresses,
@@ -127,7 +148,7 @@ impl Platform {
 
     fn launch(&self, service: Service, more: &[(&str, &str)]) -> Result<Process> {
         let variables = self.variables(service)?;
-        let mut all: Vec<(&str, &str)> = PROFILE.to_vec();
+        let mut all: Vec<(&str, &str)> = self.profile.to_vec();
         all.extend(variables.iter().map(|(name, value)| (*name, value.as_str())));
         all.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
         all.extend(more);
@@ -276,10 +297,10 @@ impl Platform {
     /// the embedded log, or every connection to the `PostgreSQL` server.
     pub async fn stop_storage(&self, time: Duration) -> Result<()> {
         if self.backing.is_embedded() {
-            let lock = self.lock_broker().await?;
+            let outage = self.stop_broker().await?;
             #[expect(clippy::disallowed_methods, reason = "an outage takes its time")]
             sleep(time).await;
-            drop(lock);
+            drop(outage);
             return Ok(());
         }
         sqlx::any::install_default_drivers();
@@ -291,22 +312,50 @@ impl Platform {
         Ok(())
     }
 
-    /// Holds the write lock of the embedded log until it is dropped (L7).
-    pub async fn lock_broker(&self) -> Result<BrokerLock> {
+    /// Takes the broker away until the outage is dropped (L7): whoever holds the write lock of the
+    /// embedded log keeps everybody from writing; the Kafka server stands still.
+    pub async fn stop_broker(&self) -> Result<Outage> {
+        if let Some(process) = self.backing.kafka_process()? {
+            signal(process, "STOP")?;
+            return Ok(Outage::Kafka(process.to_owned()));
+        }
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&self.backing.broker(self.folder())).await?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(BrokerLock(connection))
+        Ok(Outage::Log(connection))
     }
 
-    /// How many records of the embedded log nobody could read.
-    pub async fn dead_letters(&self) -> Result<i64> {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.backing.broker(self.folder())).await?;
-        let count = "SELECT COUNT(*) FROM records WHERE topic LIKE '%.DLT'";
-        let found = sqlx::query_scalar(count).fetch_one(&mut connection).await?;
-        connection.close().await?;
-        Ok(found)
+    /// The log that all services share.
+    pub async fn broker(&self) -> Result<Broker> {
+        let url = BrokerUrl::parse(&self.backing.broker(self.folder()))?;
+        Ok(Broker::open(&url, &Timing::default(), &Clock::system()).await?)
+    }
+
+    /// Everything that was ever sent through a topic.
+    pub async fn records(&self, topic: &str, partitions: i32) -> Result<Vec<Record>> {
+        let broker = self.broker().await?;
+        let mut records = Vec::new();
+        for partition in 0..partitions {
+            let slot = Slot { topic: topic.into(), partition };
+            let found = broker.read(&slot, 0, usize::MAX).await?;
+            records.extend(found.into_iter().map(|placed| placed.record));
+        }
+        Ok(records)
+    }
+
+    /// How many records nobody could read.
+    pub async fn dead_letters(&self) -> Result<usize> {
+        let mut count = 0;
+        for topic in Topic::ALL {
+            count += self.records(&topic.dead_letters(), 1).await?.len();
+        }
+        Ok(count)
+    }
+
+    /// What a service counts, in the Prometheus text format.
+    pub async fn metrics(&self, service: Service) -> Result<String> {
+        let reply = self.http.get(format!("{}/metrics", self.base(service))).send().await?;
+        Ok(reply.error_for_status()?.text().await?)
     }
 
     /// Asks the CMS as the reservation service does.
@@ -382,6 +431,11 @@ impl Platform {
         }
         Ok(variables)
     }
+}
+
+fn signal(process: &str, name: &str) -> Result<()> {
+    let status = Command::new("kill").args(["-s", name, process]).status()?;
+    if status.success() { Ok(()) } else { Err(format!("no {name} for process {process}").into()) }
 }
 
 /// The folder with the programs of this build.

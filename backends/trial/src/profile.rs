@@ -1,8 +1,14 @@
 //! The profile of timings that trials run with: deadlines and waits at about a sixtieth of the
 //! defaults, limits and leases only as short as a busy machine allows.
 
+/// Variables that every service gets.
+pub type Profile = &'static [(&'static str, &'static str)];
+
+/// What operators run with: the defaults.
+pub const DEFAULTS: Profile = &[];
+
 /// The variables of the profile.
-pub const PROFILE: &[(&str, &str)] = &[
+pub const SCALED: Profile = &[
     ("TIMING_CMS_TIMEOUT", "400ms"),
     ("TIMING_PAYMENT_TIMEOUT", "400ms"),
     ("TIMING_PG_TIMEOUT", "1s"),
@@ -50,10 +56,10 @@ mod tests {
     #[test]
     fn the_profile_contradicts_nothing() {
         let known = Timing::VARIABLES;
-        for (variable, _) in PROFILE {
+        for (variable, _) in SCALED {
             assert!(known.contains(variable), "{variable}");
         }
-        let variables: Variables = PROFILE.iter().copied().collect();
+        let variables: Variables = SCALED.iter().copied().collect();
         let mut reader = variables.reader();
         let timing = Timing::read(&mut reader);
         let timing = reader.finish(Some(timing)).unwrap();

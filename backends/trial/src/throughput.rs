@@ -143,7 +143,11 @@ fn used(platform: &Platform) -> Result<Vec<(Service, Duration)>> {
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rate, time, asked, confirmed, late, waits: [half, most, all], costs } = self;
-        writeln!(formatter, "{rate}/s for {time:?}: {asked} asked for, {confirmed} confirmed")?;
+        let done = f64::from(u32::try_from(*confirmed).unwrap_or(u32::MAX)) / time.as_secs_f64();
+        writeln!(
+            formatter,
+            "{rate}/s for {time:?}: {asked} asked for, {confirmed} confirmed, {done:.1}/s"
+        )?;
         writeln!(formatter, "  the last one {late:?} after the last was asked for")?;
         writeln!(
             formatter,

@@ -14,7 +14,7 @@ use crate::broker::{BrokerError, Record};
 
 /// Between looks at what is on its way. The client's own waits burn the processor for their last
 /// millisecond.
-const LOOK: Duration = Duration::from_micros(250);
+const LOOK: Duration = Duration::from_micros(500);
 
 type Client = BaseProducer<DefaultProducerContext>;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use service::settings::Variables;
 use trial::backing::Backing;
 use trial::platform::Platform;
+use trial::profile::DEFAULTS;
 use trial::throughput::measure;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,11 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut number = |default: u32| arguments.next().map_or(Ok(default), |text| text.parse());
     let (rate, seconds) = (number(60)?, number(60)?);
     let variables = Variables::of_process();
-    let backing = match (variables.get("DATABASE_URL"), variables.get("KAFKA_BROKERS")) {
-        (Some(postgres), Some(kafka)) => Backing::real(postgres, kafka),
-        _ => Backing::embedded(),
-    };
-    let platform = Platform::start(backing)?;
+    let backing = Backing::named(&variables).unwrap_or_else(Backing::embedded);
+    let platform = Platform::start(backing, DEFAULTS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let time = Duration::from_secs(seconds.into());
     let report = runtime.block_on(measure(&platform, rate, time))?;

@@ -206,13 +206,12 @@ fn a_26_an_announcement_is_checked_before_it_counts() {
 /// A-12 X-16: nobody can publish for a while.
 #[test]
 fn a_12_approves_outlive_an_outage_of_the_broker() {
-    crate::stage::on_embedded(async |stage| {
+    on_each(async |stage| {
         let mut waiting: Vec<Pending> = Vec::new();
         for number in 0..4 {
             waiting.push(stage.pending(number).await);
         }
-        // L7: whoever holds the log's write lock keeps everybody from writing.
-        let lock = stage.platform.lock_broker().await.unwrap();
+        let outage = stage.platform.stop_broker().await.unwrap();
         for pending in &waiting {
             stage.approve(pending).await;
         }
@@ -225,7 +224,7 @@ fn a_12_approves_outlive_an_outage_of_the_broker() {
             let reply = stage.booker.look(&pending.reservation_id).await.unwrap();
             assert_eq!(reply.text("/status"), "APPROVING", "{reply}");
         }
-        drop(lock);
+        drop(outage);
         for pending in &waiting {
             stage.check_confirmed(pending).await;
         }

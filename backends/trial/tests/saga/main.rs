@@ -8,5 +8,6 @@ mod booking;
 mod chaos;
 mod crashes;
 mod faults;
+mod messages;
 mod notices;
 mod stage;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, interval};
 use trial::backing::Backing;
 use trial::booker::{Booker, Pending, Reply, Wish};
 use trial::platform::{Platform, Service};
+use trial::profile::SCALED;
 
 /// Longer than anything takes with the profile of trials on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -31,24 +32,19 @@ pub(crate) struct Stage {
 pub(crate) fn on_each(scenario: impl AsyncFn(&Stage) + Copy) {
     run(Backing::embedded(), scenario);
     let variables = Variables::of_process();
-    match (variables.get("DATABASE_URL"), variables.get("KAFKA_BROKERS")) {
-        (Some(postgres), Some(kafka)) => run(Backing::real(postgres, kafka), scenario),
-        _ if variables.get("CI") == Some("true") => {
+    match Backing::named(&variables) {
+        Some(backing) => run(backing, scenario),
+        None if variables.get("CI") == Some("true") => {
             panic!("with CI=true set DATABASE_URL and KAFKA_BROKERS")
         }
-        _ => writeln!(io::stderr(), "skipped: no DATABASE_URL and KAFKA_BROKERS, embedded only")
+        None => writeln!(io::stderr(), "skipped: no DATABASE_URL and KAFKA_BROKERS, embedded only")
             .unwrap(),
     }
 }
 
-/// Runs a scenario that is about us alone on embedded parts.
-pub(crate) fn on_embedded(scenario: impl AsyncFn(&Stage) + Copy) {
-    run(Backing::embedded(), scenario);
-}
-
 fn run(backing: Backing, scenario: impl AsyncFn(&Stage) + Copy) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let platform = Platform::start(backing).unwrap();
+    let platform = Platform::start(backing, SCALED).unwrap();
     let booker = platform.booker(42).unwrap();
     let stage = Stage { platform, booker };
     let runtime =
@@ -160,12 +156,16 @@ impl Stage {
         if reply.status == 404 { "NONE".to_owned() } else { reply.text("/status").to_owned() }
     }
 
+    /// What the payment gateway's ledger has of an order.
+    async fn order(&self, id: &str) -> Option<Value> {
+        let orders = self.platform.ask_pg(Method::GET, "/admin/ledger", None).await.unwrap();
+        let orders = orders.body.as_array().unwrap_or_else(|| panic!("{orders}"));
+        orders.iter().find(|order| order["orderId"] == id).cloned()
+    }
+
     /// What the payment gateway charged for an order, and what it returned.
     pub(crate) async fn money(&self, id: &str) -> (i64, i64) {
-        let orders = self.platform.ask_pg(Method::GET, "/admin/ledger", None).await.unwrap();
-        let orders = orders.body.pointer("/payload").unwrap_or(&orders.body).clone();
-        let orders = orders.as_array().unwrap_or_else(|| panic!("{orders}")).clone();
-        let order = orders.iter().find(|order| order["orderId"] == id);
+        let order = self.order(id).await;
         order.map_or((0, 0), |order| {
             (order["charged"].as_i64().unwrap(), order["refunded"].as_i64().unwrap())
         })
@@ -173,11 +173,7 @@ impl Stage {
 
     /// How often the ledger charged an order.
     pub(crate) async fn charges(&self, id: &str) -> usize {
-        let orders = self.platform.ask_pg(Method::GET, "/admin/ledger", None).await.unwrap();
-        let orders = orders.body.pointer("/payload").unwrap_or(&orders.body).clone();
-        let orders = orders.as_array().unwrap().clone();
-        let order = orders.iter().find(|order| order["orderId"] == id);
-        order.map_or(0, |order| order["charges"].as_array().unwrap().len())
+        self.order(id).await.map_or(0, |order| order["charges"].as_array().unwrap().len())
     }
 
     /// The payment of an order, as payment knows it.

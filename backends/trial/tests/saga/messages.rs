@@ -1,0 +1,77 @@
+//! Messages that come again, and messages that nobody can read.
+
+use messaging::broker::Record;
+use messaging::topic::Topic;
+use trial::platform::{Platform, Service};
+
+use crate::stage::{eventually, on_each};
+
+/// How many messages of a topic had their effect before, as a service counts them.
+async fn duplicates(platform: &Platform, service: Service, topic: Topic) -> u64 {
+    let text = platform.metrics(service).await.unwrap();
+    let label = format!("topic=\"{}\"", topic.name());
+    let of_topic = text
+        .lines()
+        .filter(|line| line.starts_with("messages_duplicate_total{") && line.contains(&label));
+    of_topic.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// A-10 X-13: everything that was ever asked of payment is asked once more, and everything it ever
+/// answered is told once more.
+#[test]
+fn a_10_what_is_replayed_changes_nothing() {
+    on_each(async |stage| {
+        let kept = stage.approved(0).await;
+        let undone = stage.approved(1).await;
+        stage.check_confirmed(&kept).await;
+        stage.check_confirmed(&undone).await;
+        stage.booker.cancel(&undone.reservation_id).await.unwrap();
+        stage.check_undone(&undone, "CANCELLED", "DONE").await;
+        let broker = stage.platform.broker().await.unwrap();
+        for (topic, reader, expected) in [
+            (Topic::PaymentConfirmRequest, Service::Payment, 2),
+            (Topic::PaymentCancelRequest, Service::Payment, 1),
+            (Topic::PaymentConfirmResponse, Service::Reservation, 2),
+            (Topic::PaymentCancelResponse, Service::Reservation, 1),
+        ] {
+            let before = duplicates(&stage.platform, reader, topic).await;
+            let records = stage.platform.records(topic.name(), topic.partitions()).await.unwrap();
+            assert_eq!(records.len(), expected, "{}", topic.name());
+            broker.publish(records).await.unwrap();
+            let expected = before + u64::try_from(expected).unwrap();
+            eventually("all of them are counted as duplicates", async || {
+                (duplicates(&stage.platform, reader, topic).await == expected).then_some(())
+            })
+            .await;
+        }
+        stage.check_confirmed(&kept).await;
+        stage.check_undone(&undone, "CANCELLED", "DONE").await;
+        assert_eq!(stage.charges(&undone.reservation_id).await, 1);
+        assert_eq!(stage.platform.dead_letters().await.unwrap(), 0);
+    });
+}
+
+/// A-11 X-14: a record that nobody can read stands between two commands.
+#[test]
+fn a_11_poison_stops_nobody() {
+    on_each(async |stage| {
+        let (first, second) = (stage.pending(0).await, stage.pending(1).await);
+        stage.approve(&first).await;
+        let topic = Topic::PaymentConfirmRequest;
+        let poison = |body: &str| Record {
+            topic: topic.name().to_owned(),
+            // It stands before the second command.
+            key: Some(second.reservation_id.clone().into_bytes()),
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let broker = stage.platform.broker().await.unwrap();
+        broker.publish(vec![poison("{ half a message")]).await.unwrap();
+        stage.approve(&second).await;
+        stage.check_confirmed(&first).await;
+        stage.check_confirmed(&second).await;
+        let letters = stage.platform.records(&topic.dead_letters(), 1).await.unwrap();
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        assert_eq!(stage.platform.dead_letters().await.unwrap(), 1);
+    });
+}
