@@ -15,4 +15,9 @@ pub(crate) const STEPS: &[SchemaStep] = &[
         sql: include_str!("../migrations/0002_delivery.sql"),
     },
     SchemaStep { version: 3, name: "outbox and inbox", sql: messaging::schema::SQL },
+    SchemaStep {
+        version: 4,
+        name: "an index of what is to be delivered",
+        sql: include_str!("../migrations/0003_open.sql"),
+    },
 ];

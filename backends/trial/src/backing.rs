@@ -42,7 +42,7 @@ impl Backing {
 
     /// A `PostgreSQL` server and Kafka brokers, each run with schemas of its own.
     /// `process` is the Kafka server's, if it may be stopped.
-    fn real(postgres: &str, kafka: &str, process: Option<&str>) -> Self {
+    pub fn real(postgres: &str, kafka: &str, process: Option<&str>) -> Self {
         let run = Uuid::new_v4().simple().to_string();
         let (postgres, kafka) = (postgres.to_owned(), kafka.to_owned());
         let process = process.map(str::to_owned);

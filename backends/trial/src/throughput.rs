@@ -37,14 +37,14 @@ pub struct Report {
 pub async fn measure(platform: &Platform, rate: u32, time: Duration) -> Result<Report> {
     let booker = platform.booker(1)?;
     let mut number = 0;
-    drop(drive(&booker, rate, WARM_UP, &mut number).await);
+    drive(&booker, rate, WARM_UP, &mut number).await.join_all().await;
     settle(platform).await?;
     let before = used(platform)?;
     let confirmed_before = confirmed(platform).await?.len();
     let first = number;
-    let mut begun = drive(&booker, rate, time, &mut number).await;
+    let begun = drive(&booker, rate, time, &mut number).await;
     let ended = Instant::now();
-    while begun.join_next().await.is_some() {}
+    begun.join_all().await;
     settle(platform).await?;
     let late = ended.elapsed();
     let waits = confirmed(platform).await?;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use messaging::outbox::{self, Draft};
 use messaging::payload::{NotificationEvent, NotificationEventKind};
 use service::code::Code;
-use service::stored::{instant, read};
-use sqlx::{AnyConnection, AnyPool, FromRow};
+use service::stored::{instant, placeholders, read};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::code::{Channel, Kind};
@@ -82,34 +82,43 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// Takes deliveries that are due, also those whose process has died: at most `limit`.
+/// What is due of the open deliveries: also those whose process has died.
+const DUE: &str = "status IN ('PENDING', 'SENDING') AND next_attempt_at <= $1 \
+    AND (status = 'PENDING' OR leased_until <= $1)";
+
+/// Takes deliveries that are due: at most `limit`.
 pub(crate) async fn take_due(
     pool: &AnyPool,
     owner: &str,
     (now, until): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    // The second look is for whoever waited for another process that took them.
-    sqlx::query_as(
-        "UPDATE notifications SET status = 'SENDING', lease_owner = $1, leased_until = $2, \
-         attempts = attempts + 1, version = version + 1 \
-         WHERE notification_id IN (SELECT notification_id FROM notifications \
-         WHERE (status = 'PENDING' AND next_attempt_at <= $3) \
-         OR (status = 'SENDING' AND leased_until <= $3) ORDER BY next_attempt_at LIMIT $4) \
-         AND ((status = 'PENDING' AND next_attempt_at <= $3) \
-         OR (status = 'SENDING' AND leased_until <= $3)) \
+    // Only statements of our own are composed.
+    let due = AssertSqlSafe(format!(
+        "SELECT notification_id FROM notifications WHERE {DUE} ORDER BY next_attempt_at LIMIT $2"
+    ));
+    let due = sqlx::query_scalar(due).bind(instant(now)).bind(limit);
+    let due: Vec<String> = due.fetch_all(pool).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Another process may have taken some of them meanwhile.
+    let taken = AssertSqlSafe(format!(
+        "UPDATE notifications SET status = 'SENDING', lease_owner = $2, leased_until = $3, \
+         attempts = attempts + 1, version = version + 1 WHERE notification_id IN {} AND {DUE} \
          RETURNING notification_id, source_event_id, kind, template_code, channel, member_id, \
          destination, payload, attempts - 1 AS attempts, stale_after, lease_owner, \
          (SELECT choice FROM preferences WHERE preferences.member_id = notifications.member_id \
          AND preferences.kind = notifications.kind \
          AND preferences.channel = notifications.channel) AS choice",
-    )
-    .bind(owner.to_owned())
-    .bind(instant(until))
-    .bind(instant(now))
-    .bind(limit)
-    .fetch_all(pool)
-    .await
+        placeholders(4, due.len())
+    ));
+    let mut taken = sqlx::query_as(taken).bind(instant(now)).bind(owner.to_owned());
+    taken = taken.bind(instant(until));
+    for id in due {
+        taken = taken.bind(id);
+    }
+    taken.fetch_all(pool).await
 }
 
 /// Leaves a delivery for later.

@@ -21,7 +21,7 @@ use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trial::backing::Backing;
-use trial::profile::PROFILE;
+use trial::profile::SCALED;
 use uuid::Uuid;
 
 use crate::BINARY;
@@ -62,7 +62,7 @@ impl Town {
             assert_ne!(variables.get("CI"), Some("true"), "set DATABASE_URL to a postgres:// URL");
             drop(writeln!(io::stderr(), "skipped: no DATABASE_URL (postgres://…)"));
         }
-        url.map(|url| Self::on(&Backing::real(url, "")))
+        url.map(|url| Self::on(&Backing::real(url, "", None)))
     }
 
     fn on(backing: &Backing) -> Self {
@@ -80,7 +80,7 @@ impl Town {
     pub(crate) fn serving(&self, more: &[(&str, &str)]) -> Process {
         let broker = format!("sqlite://{}", self.folder.path().join("broker.db").display());
         let pg = self.pg.base();
-        let mut variables = PROFILE.to_vec();
+        let mut variables = SCALED.to_vec();
         variables.extend([
             ("DATABASE_URL", self.database.as_str()),
             ("BROKER_URL", broker.as_str()),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use service::testing::{Process, Signer};
 use tempfile::TempDir;
-use trial::profile::PROFILE;
+use trial::profile::SCALED;
 use uuid::Uuid;
 
 use crate::{Bank, Pg, SECRET, TOTAL};
@@ -30,7 +30,7 @@ impl Platform {
         let store = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
         let (database, broker) = (store("payment.db"), store("broker.db"));
         let url = format!("http://{address}/pg");
-        let mut variables = PROFILE.to_vec();
+        let mut variables = SCALED.to_vec();
         variables.extend([
             ("DATABASE_URL", database.as_str()),
             ("BROKER_URL", broker.as_str()),
