@@ -223,3 +223,6 @@ impl Dispatcher {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use crate::Shared;
 use crate::http::Request;
 use crate::stack::Stack;
 use crate::tokens::Tokens;
+use crate::wait::until;
 
 pub(crate) const SHARED: &[Shared] = &[
     ("mb_01_signing_up", mb_01),
@@ -19,6 +20,7 @@ pub(crate) const SHARED: &[Shared] = &[
     ("tp_01_travels", tp_01),
     ("tp_02_travel_regions", tp_02),
     ("tp_03_travel_plans", tp_03),
+    ("nt_03_an_overlap_is_told", nt_03),
     ("cm_01_cm_02_the_cms_lists_and_shows_lodgings", cm),
     ("rc_07_the_routes_of_ours_are_reachable", rc_07),
 ];
@@ -96,6 +98,26 @@ fn password(stack: &Stack) {
     request.send().check(204);
     stack.get("/members/me", &token).check_code(401, "AUTH_SESSION_EXPIRED");
     stack.try_login(&account).check_code(401, "LOGIN_FAILED");
+}
+
+/// NT-03: from the planner through the broker to the member, in the application and by e-mail.
+fn nt_03(stack: &Stack) {
+    let (_, token) = stack.member();
+    let trip = json!({ "startDate": "2030-01-01", "endDate": "2030-01-02", "regionNames": ["A"] });
+    let create = || stack.ask("POST /travels").bearer(&token).json(&trip).send();
+    create().check(201);
+    create().check_code(409, "TRAVEL_OVERLAP");
+    until("the overlap is told", || {
+        let told = stack.get("/notification?size=10", &token).check(200).payload();
+        let told = told.as_array().unwrap().iter().map(|notice| {
+            let text = |name| notice[name].as_str().unwrap().to_owned();
+            [text("templateCode"), text("channel"), text("status")]
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        let expected = ["EMAIL", "IN_APP"].map(|channel| ["TRAVEL_OVERLAP", channel, "SENT"]);
+        (told == expected).then_some(())
+    });
 }
 
 /// RS-01

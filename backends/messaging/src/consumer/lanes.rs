@@ -113,6 +113,12 @@ impl Lanes {
         (room > 0 && !open.task.is_finished()).then_some((open.next, room))
     }
 
+    /// The offset behind the last record that was handed to the partition's task; nothing when it is
+    /// not open.
+    pub(crate) fn position(&self, slot: &Slot) -> Option<i64> {
+        self.open.get(slot).map(|open| open.next)
+    }
+
     /// Hands a record to the partition's task; whether it was taken.
     pub(crate) fn push(&mut self, slot: &Slot, record: Placed) -> bool {
         let Some(open) = self.open.get_mut(slot) else { return false };

@@ -278,11 +278,16 @@ impl ClientContext for Member {
         } else {
             self.joining.health.trouble(&part, "the log is out of order");
         }
-        let open = self.state().lanes.slots();
         for (topic, told) in statistics.topics {
             for (partition, told) in told.partitions {
                 let slot = self.slot(&topic, partition);
-                if open.contains(&slot) && told.consumer_lag >= 0 {
+                let Some(position) = self.state().lanes.position(&slot) else { continue };
+                // Behind the last record stands the mark of its transaction, which nobody handles.
+                let is_handled = told.committed_offset >= position;
+                let is_all_read = told.ls_offset >= 0 && told.next_offset >= told.ls_offset;
+                if is_handled && is_all_read {
+                    metrics.lag(&slot, group, 0);
+                } else if told.consumer_lag >= 0 {
                     metrics.lag(&slot, group, told.consumer_lag);
                 }
             }

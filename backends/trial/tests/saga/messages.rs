@@ -6,14 +6,17 @@ use trial::platform::{Platform, Service};
 
 use crate::stage::{eventually, on_each};
 
+/// What a service counts of a topic, over all labels.
+async fn counted(platform: &Platform, service: Service, metric: &str, topic: Topic) -> u64 {
+    let text = platform.metrics(service).await.unwrap();
+    let (start, label) = (format!("{metric}{{"), format!("topic=\"{}\"", topic.name()));
+    let of_topic = text.lines().filter(|line| line.starts_with(&start) && line.contains(&label));
+    of_topic.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 /// How many messages of a topic had their effect before, as a service counts them.
 async fn duplicates(platform: &Platform, service: Service, topic: Topic) -> u64 {
-    let text = platform.metrics(service).await.unwrap();
-    let label = format!("topic=\"{}\"", topic.name());
-    let of_topic = text
-        .lines()
-        .filter(|line| line.starts_with("messages_duplicate_total{") && line.contains(&label));
-    of_topic.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    counted(platform, service, "messages_duplicate_total", topic).await
 }
 
 /// A-10 X-13: everything that was ever asked of payment is asked once more, and everything it ever
@@ -41,6 +44,11 @@ fn a_10_what_is_replayed_changes_nothing() {
             let expected = before + u64::try_from(expected).unwrap();
             eventually("all of them are counted as duplicates", async || {
                 (duplicates(&stage.platform, reader, topic).await == expected).then_some(())
+            })
+            .await;
+            eventually("nothing is behind", async || {
+                let lag = counted(&stage.platform, reader, "consumer_lag", topic).await;
+                (lag == 0).then_some(())
             })
             .await;
         }
