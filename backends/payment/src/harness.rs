@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use messaging::broker::{Broker, BrokerUrl};
+use messaging::broker::{BrokerUrl, Settings};
 use messaging::bus::Bus;
-use messaging::health::Health;
 use messaging::relay::Relay;
 use payment::pg::{Access, PaymentGateway, SecretKey};
 use service::app::{App, Registry, Shared};
@@ -39,23 +38,16 @@ pub(crate) async fn cashier(shared: &Shared, pg: &str) -> (Cashier, TempDir) {
     let url = BrokerUrl::Log(folder.path().join("broker.db"));
     let timing = timing();
     let access = Access { url: pg.to_owned(), secret: SecretKey::parse("secret").unwrap() };
-    let bus = Bus {
-        service: crate::NAME,
-        instance: "1".to_owned(),
-        broker: Broker::open(&url, &timing, &shared.clock).await.unwrap(),
-        timing: Arc::new(timing.clone()),
-        clock: shared.clock.clone(),
-        crash: Crash::default(),
-        metrics: messaging::metrics::Metrics::new(&shared.registry).unwrap(),
-        health: Health::default(),
-    };
+    let settings = Settings { url, instance: "1".to_owned() };
+    let crash = Crash::default();
+    let bus = Bus::open(crate::NAME, &settings, &timing, &crash, shared).await.unwrap();
     let cashier = Cashier {
         database: shared.database.clone(),
         clock: shared.clock.clone(),
         gateway: Gateway::new(PaymentGateway::new(&access, timing.pg_timeout).unwrap()),
         timing: Arc::new(timing),
         relay: Relay::new(&bus, &shared.database).handle(),
-        crash: Crash::default(),
+        crash,
         metrics: Metrics::new(&shared.registry).unwrap(),
         merchant: "tollgate".into(),
         work: Arc::new(Notify::new()),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderValue;
-use messaging::broker::{Broker, BrokerUrl};
+use messaging::broker::{BrokerUrl, Settings};
 use messaging::bus::Bus;
-use messaging::health::Health;
 use messaging::relay::Relay;
 use service::app::{App, Registry, Shared};
 use service::clock::Clock;
@@ -43,16 +42,9 @@ impl Client {
         let shared = Shared { database: database.clone(), clock, registry: Registry::new() };
         let folder = TempDir::new().unwrap();
         let url = BrokerUrl::Log(folder.path().join("broker.db"));
-        let bus = Bus {
-            service: crate::NAME,
-            instance: "1".to_owned(),
-            broker: Broker::open(&url, timing, &shared.clock).await.unwrap(),
-            timing: Arc::new(timing.clone()),
-            clock: shared.clock.clone(),
-            crash: Crash::default(),
-            metrics: messaging::metrics::Metrics::new(&shared.registry).unwrap(),
-            health: Health::default(),
-        };
+        let settings = Settings { url, instance: "1".to_owned() };
+        let crash = Crash::default();
+        let bus = Bus::open(crate::NAME, &settings, timing, &crash, &shared).await.unwrap();
         let keys = signer.keys();
         let saga = Saga {
             database: database.clone(),
@@ -61,11 +53,11 @@ impl Client {
             cms: Cms::new(cms, HeaderValue::from_static("key-of-the-cms"), timing).unwrap(),
             payments: Payments::new(&nowhere(), keys.clone(), &shared.clock, timing).unwrap(),
             relay: Relay::new(&bus, database).handle(),
-            crash: Crash::default(),
+            crash,
             metrics: Metrics::new(&shared.registry).unwrap(),
             work: Arc::new(Notify::new()),
         };
-        let routes = api::routes(&saga, keys, &shared);
+        let routes = api::routes(&saga, &bus.broker, keys, &shared);
         let app = App::new(routes, &Api::openapi(), shared).unwrap();
         Self { router: app.into_router(), signer, _folder: folder }
     }

@@ -4,6 +4,7 @@ mod api;
 mod booking;
 mod cms;
 mod consumers;
+mod dead_letters;
 #[cfg(test)]
 mod fake_cms;
 #[cfg(test)]
@@ -70,7 +71,7 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let saga = saga(&settings, &shared, relay.handle())?;
     let payments = Consumer::new(&bus, PaymentResults(saga.clone()))?;
     let refunds = Consumer::new(&bus, RefundResults(saga.clone()))?;
-    let routes = api::routes(&saga, &settings.proof_keys, &shared);
+    let routes = api::routes(&saga, &bus.broker, &settings.proof_keys, &shared);
     let health = bus.health.clone();
     let app = App::new(routes, &Api::openapi(), shared)?;
     let app = app.ready_when(move || health.check());

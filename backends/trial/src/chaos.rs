@@ -63,30 +63,38 @@ async fn trouble(platform: &Platform, dice: &mut Rng) -> Result<()> {
     }
 }
 
+const FAULTS: &str = "/admin/faults";
+
+fn armed(reply: &Reply) -> Result<()> {
+    if reply.status.is_success() { Ok(()) } else { Err(format!("not armed: {reply}").into()) }
+}
+
 /// Faults of every kind that leaves the truth to be found out.
 async fn arm(platform: &Platform) -> Result<()> {
     disarm(platform).await?;
     for operation in ["reserve", "approve", "payment-complete", "cancel", "look-up", "room"] {
         for (kind, value) in faults() {
             let fault = fault(operation, kind, &value);
-            platform.ask_cms_admin(Method::POST, "/admin/faults", Some(fault)).await?;
+            armed(&platform.ask_cms_admin(Method::POST, FAULTS, Some(fault)).await?)?;
         }
     }
+    let expired = fault("approve", "expire_hold", &Value::Null);
+    armed(&platform.ask_cms_admin(Method::POST, FAULTS, Some(expired)).await?)?;
     for operation in ["confirm", "cancel", "query"] {
         let codes =
             [("pg_code", json!("PROVIDER_ERROR")), ("pg_code", json!("REJECT_CARD_PAYMENT"))];
         let codes = codes.into_iter().filter(|_| operation == "confirm");
         for (kind, value) in faults().into_iter().chain(codes) {
             let fault = fault(operation, kind, &value);
-            platform.ask_pg(Method::POST, "/admin/faults", Some(fault)).await?;
+            armed(&platform.ask_pg(Method::POST, FAULTS, Some(fault)).await?)?;
         }
     }
     Ok(())
 }
 
 async fn disarm(platform: &Platform) -> Result<()> {
-    platform.ask_cms_admin(Method::DELETE, "/admin/faults", None).await?;
-    platform.ask_pg(Method::DELETE, "/admin/faults", None).await?;
+    platform.ask_cms_admin(Method::DELETE, FAULTS, None).await?;
+    platform.ask_pg(Method::DELETE, FAULTS, None).await?;
     Ok(())
 }
 
@@ -98,6 +106,7 @@ fn faults() -> Vec<(&'static str, Value)> {
         ("drop_after", Value::Null),
         ("garbage", Value::Null),
         ("duplicate", Value::Null),
+        ("status", json!("503 OUT_OF_ORDER")),
     ]
 }
 

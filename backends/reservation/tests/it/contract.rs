@@ -1,5 +1,6 @@
 //! The service keeps to its own document, whatever it is asked.
 
+use messaging::topic::Topic;
 use service::testing::Headers;
 use service::testing::openapi::{Contract, GeneratedRequest, over_tcp, run};
 
@@ -10,6 +11,8 @@ use crate::{MEMBER, Reservation, good};
 async fn keeps_to_its_document() {
     let service = Reservation::beside(&FakeCms::start(good));
     service.store(include_str!("reservation.sql")).await;
+    let topic = Topic::PaymentConfirmResponse;
+    service.bury(topic).await;
     let address = service.process.address().unwrap();
     let contract = Contract::new(service.process.get("/openapi.json").unwrap().json).unwrap();
     let contract = contract
@@ -19,6 +22,8 @@ async fn keeps_to_its_document() {
         .knows("paymentId", "01968a3e-0000-7000-8000-000000000002")
         .knows("paymentKey", "key")
         .knows("amount", 220_000)
+        .knows("topic", topic.name())
+        .knows("offset", 0)
         .weight("approveReservation", 20)
         .knows("roomId", 921)
         .knows("clientPhoneNumber", "01000000000")

@@ -7,8 +7,12 @@ mod fake_cms;
 
 use std::process::Command;
 
+use messaging::broker::{Broker, BrokerUrl, Record};
+use messaging::topic::Topic;
 use serde_json::{Value, json};
+use service::clock::Clock;
 use service::testing::{Answer, Process, Signer};
+use service::timing::Timing;
 use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -23,7 +27,7 @@ struct Reservation {
     process: Process,
     signer: Signer,
     database: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Reservation {
@@ -42,7 +46,7 @@ impl Reservation {
             ("BROKER_URL", &broker),
         ];
         let process = Process::serving(BINARY, &variables).unwrap();
-        Self { process, signer, database, _folder: folder }
+        Self { process, signer, database, folder }
     }
 
     /// Stores what no endpoint makes yet.
@@ -51,6 +55,19 @@ impl Reservation {
         let mut connection = AnyConnection::connect(&self.database).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+    }
+
+    /// Puts a message that nobody can read among the dead letters of a topic.
+    async fn bury(&self, topic: Topic) {
+        let url = BrokerUrl::Log(self.folder.path().join("broker.db"));
+        let broker = Broker::open(&url, &Timing::default(), &Clock::system()).await.unwrap();
+        let letter = Record {
+            topic: topic.dead_letters(),
+            key: None,
+            headers: Vec::new(),
+            body: b"{ half a message".to_vec(),
+        };
+        broker.publish(vec![letter]).await.unwrap();
     }
 
     fn get(&self, target: &str) -> Answer {

@@ -2,6 +2,7 @@
 
 use messaging::broker::Record;
 use messaging::topic::Topic;
+use reqwest::Method;
 use trial::platform::{Platform, Service};
 
 use crate::stage::{eventually, on_each};
@@ -78,8 +79,27 @@ fn a_11_poison_stops_nobody() {
         stage.approve(&second).await;
         stage.check_confirmed(&first).await;
         stage.check_confirmed(&second).await;
-        let letters = stage.platform.records(&topic.dead_letters(), 1).await.unwrap();
-        assert_eq!(letters.len(), 1, "{letters:?}");
+        let target = format!("/internal/v1/dead-letters?topic={}", topic.name());
+        let ask = async |method, target: &str| {
+            stage.platform.ask(Service::Reservation, method, target, None).await.unwrap()
+        };
+        let letters = ask(Method::GET, &target).await;
+        let list = letters.payload().as_array().unwrap_or_else(|| panic!("{letters}"));
+        assert_eq!(list.len(), 1, "{letters}");
+        assert_eq!(list[0]["reason"], "NOT_JSON");
+        assert_eq!(list[0]["body"], "{ half a message");
+        assert_eq!(list[0]["key"], second.reservation_id);
         assert_eq!(stage.platform.dead_letters().await.unwrap(), 1);
+        // Nothing has changed for it: it comes back.
+        let redrive =
+            format!("/internal/v1/dead-letters/{}/{}/redrive", topic.name(), list[0]["offset"]);
+        assert_eq!(ask(Method::POST, &redrive).await.status, 202);
+        eventually("it is a dead letter again", async || {
+            (ask(Method::GET, &target).await.payload().as_array()?.len() == 2).then_some(())
+        })
+        .await;
+        let unknown = redrive.replace(&format!("/{}/", list[0]["offset"]), "/4711/");
+        let reply = ask(Method::POST, &unknown).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (404, "DEAD_LETTER_NOT_FOUND"));
     });
 }
