@@ -197,7 +197,8 @@ impl Relay {
         Ok(if is_full { Round::Filled } else { Round::Published })
     }
 
-    /// Renews the lease if it is time to, and takes what is to be published; nothing when another relay has the lease.
+    /// Renews the lease if it is time to, and takes what is to be published; nothing when another
+    /// relay has the lease.
     async fn take(&mut self) -> Result<Vec<Pending>, sqlx::Error> {
         let now = self.bus.clock.now();
         let connection = self.store.connection().await?;

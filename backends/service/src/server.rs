@@ -74,7 +74,8 @@ pub enum StartError {
     Other(&'static str, #[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Runs a service to its end, with a worker thread for every four cores; every failure is told on standard error and is exit code 2.
+/// Runs a service to its end, with a worker thread for every four cores; every failure is told on
+/// standard error and is exit code 2.
 pub fn main<F>(name: &str, run: impl FnOnce(Variables) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), StartError>>,
