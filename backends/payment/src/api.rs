@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use crate::desk::Desk;
 use crate::test_mode::TestApi;
-use crate::{internal, payments, refunds, test_mode, webhooks};
+use crate::{attention, internal, payments, refunds, test_mode, webhooks};
 
 /// The `OpenAPI` document.
 #[derive(Debug, OpenApi)]
@@ -23,6 +23,8 @@ use crate::{internal, payments, refunds, test_mode, webhooks};
         refunds::list,
         refunds::show,
         refunds::settle,
+        attention::list_attention,
+        attention::clear_attention,
     ),
     modifiers(&SecuritySchemes),
     security(("gatewayProof" = [], "memberId" = [], "memberRole" = [])),
@@ -39,7 +41,7 @@ struct Api;
 pub(crate) fn routes(keys: &KeySet, desk: &Desk, is_test: bool) -> Router {
     let shared = &desk.shared;
     let outer = payments::routes(shared.clone()).merge(webhooks::routes(desk.clone()));
-    let mut inner = internal::routes().merge(refunds::routes());
+    let mut inner = internal::routes().merge(refunds::routes()).merge(attention::routes());
     if is_test {
         inner = inner.merge(test_mode::routes());
     }

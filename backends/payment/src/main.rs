@@ -1,6 +1,7 @@
 //! Payments and refunds.
 
 mod api;
+mod attention;
 mod cashier;
 mod consumers;
 mod desk;

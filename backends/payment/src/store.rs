@@ -1,5 +1,6 @@
 //! Payments, their refunds, and what the payment gateway announced, in the store.
 
+pub(crate) mod attention;
 pub(crate) mod due;
 pub(crate) mod events;
 pub(crate) mod write;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::problem::{FieldError, Problem};
 
-/// What [`uuid`] reads.
+/// What [`uuid()`] reads.
 pub const A_UUID: &str = "a UUID with hyphens";
 
 const UUID_LENGTH: usize = 36;

@@ -359,6 +359,25 @@ fn returned_by_others(town: &Town) {
     assert_eq!(result.payload["balanceAmount"], 0);
     let refund_id = result.payload["refundId"].as_str().unwrap().parse().unwrap();
     assert_eq!(refund(town, &process, refund_id)["origin"], "OUTSIDE");
+    check_attention(town, &process, &order);
+}
+
+/// An operator sees it until somebody has looked at it.
+fn check_attention(town: &Town, process: &Process, order: &Order) {
+    let list = || town.ask(process, "GET", "/internal/v1/payments?attention=true", "");
+    let told = list();
+    let told = told.json["payload"].as_array().unwrap_or_else(|| panic!("{}", told.text));
+    let [alert] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(alert["paymentId"], order.payment_id.to_string());
+    assert_eq!(alert["kind"], "RETURNED_OUTSIDE");
+    assert_eq!((&alert["status"], &alert["balanceAmount"]), (&json!("CANCELED"), &json!(0)));
+    let clear = format!("/internal/v1/payments/{}/attention/clear", order.payment_id);
+    let answer = town.ask(process, "POST", &clear, "{}");
+    assert_eq!(answer.json["code"], "INVALID_REQUEST", "{}", answer.text);
+    let note = r#"{"note":"the member called"}"#;
+    assert_eq!(town.ask(process, "POST", &clear, note).status, 204);
+    assert_eq!(list().json["payload"], json!([]));
+    assert_eq!(town.ask(process, "POST", &clear, note).json["code"], "PAYMENT_NOT_FOUND");
 }
 
 /// A-26, Y14: what is announced is looked into, and the payment gateway decides.
