@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use service::correlation;
-use service::stored::{instant, placeholders};
+use service::stored::{instant, placeholders, rows};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use uuid::Uuid;
 
@@ -25,32 +25,93 @@ pub struct Draft<'a, P> {
     pub payload: &'a P,
 }
 
-/// Appends a message within the caller's transaction; its id.
-///
-/// It belongs to the trace at hand. The relay publishes it once the transaction is committed.
+/// Messages that one transaction sends, in this order.
+#[derive(Debug)]
+pub struct Batch {
+    now: Timestamp,
+    rows: Vec<Row>,
+}
+
+/// A message as it is stored.
+#[derive(Debug)]
+struct Row {
+    id: Uuid,
+    topic: &'static str,
+    key: String,
+    headers: String,
+    body: String,
+}
+
+impl Batch {
+    /// Nothing yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self { now, rows: Vec::new() }
+    }
+
+    /// Adds a message, which belongs to the trace at hand; its id.
+    pub fn add<P: Payload>(&mut self, draft: &Draft<'_, P>) -> Result<Uuid, sqlx::Error> {
+        let envelope = envelope(draft, self.now)?;
+        self.rows.push(Row {
+            id: envelope.id,
+            topic: P::TOPIC.name(),
+            key: draft.key.to_owned(),
+            headers: serde_json::to_string(&envelope.headers()).map_err(unwritable)?,
+            body: serde_json::to_string(&envelope).map_err(unwritable)?,
+        });
+        Ok(envelope.id)
+    }
+
+    /// Appends them within the caller's transaction; their ids. The relay publishes them once the
+    /// transaction is committed.
+    pub async fn append(self, connection: &mut AnyConnection) -> Result<Vec<Uuid>, sqlx::Error> {
+        let now = instant(self.now);
+        let ids = self.rows.iter().map(|row| row.id).collect();
+        for rows in self.rows.chunk_by(|one, next| one.key == next.key) {
+            insert(connection, rows, &now).await?;
+        }
+        Ok(ids)
+    }
+}
+
+/// Appends one message within the caller's transaction; its id.
 pub async fn append<P: Payload>(
     connection: &mut AnyConnection,
     draft: Draft<'_, P>,
     now: Timestamp,
 ) -> Result<Uuid, sqlx::Error> {
-    let envelope = envelope(&draft, now)?;
-    let headers = serde_json::to_string(&envelope.headers()).map_err(unwritable)?;
-    let body = serde_json::to_string(&envelope).map_err(unwritable)?;
-    let sequence = next(connection, draft.key, now).await?;
-    sqlx::query(
-        "INSERT INTO outbox (id, topic, record_key, sequence, headers, body, created_at, attempts)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
-    )
-    .bind(envelope.id.to_string())
-    .bind(P::TOPIC.name())
-    .bind(draft.key)
-    .bind(sequence)
-    .bind(headers)
-    .bind(body)
-    .bind(instant(now))
-    .execute(connection)
-    .await?;
-    Ok(envelope.id)
+    let mut batch = Batch::new(now);
+    let id = batch.add(&draft)?;
+    batch.append(connection).await?;
+    Ok(id)
+}
+
+/// Inserts messages of one key.
+async fn insert(
+    connection: &mut AnyConnection,
+    messages: &[Row],
+    now: &str,
+) -> Result<(), sqlx::Error> {
+    let Some(first) = messages.first() else { return Ok(()) };
+    let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+    let last = take_sequences(connection, &first.key, count, now).await?;
+    let statement = format!(
+        "INSERT INTO outbox (id, topic, record_key, sequence, headers, body, created_at, attempts) \
+         VALUES {}",
+        rows(1, 8, messages.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for (sequence, message) in (last - count + 1..).zip(messages) {
+        query = query
+            .bind(message.id.to_string())
+            .bind(message.topic)
+            .bind(message.key.as_str())
+            .bind(sequence)
+            .bind(message.headers.as_str())
+            .bind(message.body.as_str())
+            .bind(now)
+            .bind(0_i64);
+    }
+    query.execute(connection).await.map(drop)
 }
 
 /// Lets the relay publish messages once more, under their ids: an operator has sent the message
@@ -86,20 +147,24 @@ fn envelope<P: Payload>(draft: &Draft<'_, P>, now: Timestamp) -> Result<Envelope
     })
 }
 
-/// The next sequence of a key. Its row stays locked to the end of the transaction.
-async fn next(
+/// Takes the next sequences of a key; the last of them. Its row stays locked to the end of the
+/// transaction.
+async fn take_sequences(
     connection: &mut AnyConnection,
     key: &str,
-    now: Timestamp,
+    count: i64,
+    now: &str,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO outbox_keys (record_key, sequence, used_at) VALUES ($1, 1, $2)
+        "INSERT INTO outbox_keys (record_key, sequence, used_at) VALUES ($1, $2, $3)
          ON CONFLICT (record_key)
-         DO UPDATE SET sequence = outbox_keys.sequence + 1, used_at = excluded.used_at
+         DO UPDATE SET sequence = outbox_keys.sequence + excluded.sequence,
+             used_at = excluded.used_at
          RETURNING sequence",
     )
     .bind(key)
-    .bind(instant(now))
+    .bind(count)
+    .bind(now)
     .fetch_one(connection)
     .await
 }

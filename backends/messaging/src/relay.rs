@@ -34,6 +34,9 @@ pub const CRASH_POINT: &str = "relay.after_publish";
 
 /// How many messages are published at once.
 const BATCH: i64 = 200;
+/// How long what is appended is gathered while batches follow each other: each is a transaction of
+/// the broker. The first one after a rest leaves at once.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often it is counted what waits.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -144,10 +147,14 @@ impl Relay {
                 purged = Instant::now();
                 self.purge().await;
             }
+            let began = Instant::now();
             match self.round(&mut producer).await {
                 Ok(Round::Filled) => failures = 0,
-                Ok(Round::Published | Round::Idle) => {
+                Ok(round @ (Round::Published | Round::Idle)) => {
                     failures = 0;
+                    if matches!(round, Round::Published) {
+                        pause(GATHER.saturating_sub(began.elapsed())).await;
+                    }
                     // Time is up, or there is something: both mean to look.
                     drop(timeout(self.bus.timing.relay_poll, self.wake.notified()).await);
                 }

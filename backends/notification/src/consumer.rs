@@ -6,26 +6,33 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use messaging::consumer::{Cause, Handler, Received, Trouble};
 use messaging::inbox::{self, RecordError};
+use messaging::relay::RelayHandle;
 use messaging::topic::Topic;
-use service::clock::Clock;
+use service::clock::{Clock, after};
 use service::code::Code;
 use service::crash::Crash;
 use service::database::Database;
-use sqlx::AnyConnection;
+use service::timing::{Timing, delay};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::code::{Channel, Kind};
+use crate::metrics::Metrics;
 use crate::notice::Notice;
 use crate::store::delivery::{self, New};
 use crate::store::{self, Choice};
+use crate::template::Templates;
 
 /// Whoever listens.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
     pub(crate) database: Database,
     pub(crate) clock: Clock,
+    pub(crate) timing: Arc<Timing>,
     pub(crate) crash: Crash,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) relay: RelayHandle,
+    pub(crate) metrics: Metrics,
     /// Told when there is something to deliver.
     pub(crate) work: Arc<Notify>,
 }
@@ -50,9 +57,18 @@ impl Handler for Events {
             Err(RecordError::Store(error)) => return Err(error.into()),
         }
         let choices = store::choices(&mut *transaction, notice.member_id).await?;
-        write_down(&mut transaction, id, &notice, &choices, now).await?;
+        let new = self.deliveries(id, &notice, &choices, now);
+        let first = after(now, delay(&self.timing.notify_retry, 0));
+        delivery::insert(&mut transaction, &new, (now, first)).await?;
         transaction.commit().await?;
-        self.work.notify_one();
+        self.relay.wake();
+        for new in &new {
+            if new.delivered.is_some() {
+                self.metrics.attempted(new.channel.code(), "SENT");
+            } else {
+                self.work.notify_one();
+            }
+        }
         self.crash.pass("notification.record.before_offset");
         Ok(())
     }
@@ -63,31 +79,43 @@ impl Handler for Events {
     }
 }
 
-/// One delivery for each channel that is on.
-async fn write_down(
-    connection: &mut AnyConnection,
-    source_event_id: Uuid,
-    notice: &Notice,
-    choices: &[Choice],
-    now: Timestamp,
-) -> Result<(), Trouble> {
-    let values = serde_json::to_string(&notice.values)
-        .map_err(|error| Trouble::Permanent(error.to_string()))?;
-    let channels = Channel::ALL.iter().copied();
-    for channel in channels.filter(|channel| is_chosen(choices, notice.kind, *channel)) {
-        let new = New {
-            source_event_id,
-            kind: notice.kind,
-            template: notice.template,
-            channel,
-            member_id: notice.member_id,
-            destination: notice.phone.as_deref().filter(|_| channel == Channel::Sms),
-            values: &values,
-            stale_after: notice.stale_after,
-        };
-        delivery::insert(connection, &new, now).await?;
+impl Events {
+    /// One delivery for each channel that is on. What the member only reads here is delivered by
+    /// being written down.
+    fn deliveries<'a>(
+        &self,
+        source_event_id: Uuid,
+        notice: &'a Notice,
+        choices: &[Choice],
+        now: Timestamp,
+    ) -> Vec<New<'a>> {
+        let is_late = notice.stale_after.is_some_and(|stale| stale <= now);
+        let channels = Channel::ALL.iter().copied();
+        let chosen = channels.filter(|channel| is_chosen(choices, notice.kind, *channel));
+        let new = chosen.map(|channel| {
+            let is_delivered = channel == Channel::InApp && !is_late;
+            let delivered = is_delivered.then(|| {
+                let worded = self.templates.word(notice.template, channel, &notice.values);
+                (worded.title, worded.body)
+            });
+            New {
+                source_event_id,
+                kind: notice.kind,
+                template: notice.template,
+                channel,
+                member_id: notice.member_id,
+                destination: match channel {
+                    Channel::InApp => Some(notice.member_id.to_string()),
+                    Channel::Sms => notice.phone.clone(),
+                    Channel::Email | Channel::Push | Channel::Webhook => None,
+                },
+                values: &notice.values,
+                stale_after: notice.stale_after,
+                delivered,
+            }
+        });
+        new.collect()
     }
-    Ok(())
 }
 
 /// Whether a member gets such notices on a channel.

@@ -17,9 +17,10 @@ use uuid::Uuid;
 
 use crate::code::Channel;
 use crate::contacts::Contacts;
-use crate::sink::{Letter, Sink};
+use crate::metrics::Metrics;
+use crate::provider::{Letter, Providers, Undelivered};
 use crate::store::delivery::{self, DeliveryRow, End};
-use crate::template::{Locale, Rendered, Templates, plain};
+use crate::template::{Rendered, Templates};
 
 /// How many deliveries are made at once.
 const HANDS: usize = 16;
@@ -35,9 +36,10 @@ pub(crate) struct Dispatcher {
     pub(crate) templates: Arc<Templates>,
     /// Nobody to be asked for an address when there is none.
     pub(crate) contacts: Option<Contacts>,
-    pub(crate) sink: Sink,
+    pub(crate) providers: Providers,
     pub(crate) relay: RelayHandle,
     pub(crate) crash: Crash,
+    pub(crate) metrics: Metrics,
     /// Told when there is something to deliver.
     pub(crate) work: Arc<Notify>,
 }
@@ -46,8 +48,8 @@ pub(crate) struct Dispatcher {
 enum Attempt {
     Sent(String, Rendered),
     Skipped(&'static str),
-    /// It may go well later.
-    Again(String),
+    /// It went wrong, and may go well later or not.
+    Failed(Undelivered),
 }
 
 impl Dispatcher {
@@ -101,9 +103,7 @@ impl Dispatcher {
 
     async fn try_deliver(&self, row: &DeliveryRow) -> Result<(), sqlx::Error> {
         if usize::try_from(row.attempts).unwrap_or(usize::MAX) >= self.most_attempts() {
-            let error = Some("every attempt ended with its process");
-            let failed = End { status: "FAILED", destination: None, rendered: None, error };
-            return self.end(row, failed).await;
+            return self.fail(row, "every attempt ended with its process").await;
         }
         match self.attempt(row).await? {
             Attempt::Sent(destination, rendered) => {
@@ -124,7 +124,9 @@ impl Dispatcher {
                 };
                 self.end(row, skipped).await
             }
-            Attempt::Again(error) => self.again(row, &error).await,
+            Attempt::Failed(Undelivered::Never(error)) => self.fail(row, &error).await,
+            Attempt::Failed(Undelivered::Later(error)) => self.again(row, &error, false).await,
+            Attempt::Failed(Undelivered::Unknown(error)) => self.again(row, &error, true).await,
         }
     }
 
@@ -133,32 +135,48 @@ impl Dispatcher {
         self.timing.notify_retry.len().saturating_mul(2)
     }
 
-    /// Later, or never: the schedule has an end.
-    async fn again(&self, row: &DeliveryRow, error: &str) -> Result<(), sqlx::Error> {
+    /// Later, or never: the schedule has an end, and so has what may have arrived.
+    async fn again(
+        &self,
+        row: &DeliveryRow,
+        error: &str,
+        is_unknown: bool,
+    ) -> Result<(), sqlx::Error> {
         let made = usize::try_from(row.attempts).unwrap_or(usize::MAX).saturating_add(1);
-        if made >= self.timing.notify_retry.len() {
-            let failed =
-                End { status: "FAILED", destination: None, rendered: None, error: Some(error) };
-            return self.end(row, failed).await;
+        let is_last = is_unknown && row.unknowns >= most_unknowns(read_code(&row.channel)?);
+        if is_last || made >= self.timing.notify_retry.len() {
+            return self.fail(row, error).await;
         }
         let wait = delay(&self.timing.notify_retry, made).mul_f64(0.8 + fastrand::f64() * 0.4);
         let next = after(self.clock.now(), wait);
-        delivery::put_off(
-            self.database.pool(),
-            &row.notification_id,
-            &row.lease_owner,
-            (next, error),
-        )
-        .await
+        if delivery::put_off(self.database.pool(), row, (next, is_unknown), error).await? {
+            self.metrics.attempted(&row.channel, "RETRY");
+        }
+        Ok(())
+    }
+
+    async fn fail(&self, row: &DeliveryRow, error: &str) -> Result<(), sqlx::Error> {
+        let failed =
+            End { status: "FAILED", destination: None, rendered: None, error: Some(error) };
+        self.end(row, failed).await
     }
 
     async fn end(&self, row: &DeliveryRow, end: End<'_>) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
+        if end.status == "SKIPPED" {
+            // Nobody is told of it.
+            let mut connection = self.database.pool().acquire().await?;
+            if delivery::end(&mut connection, row, end, now).await? {
+                self.metrics.attempted(&row.channel, end.status);
+            }
+            return Ok(());
+        }
         let mut transaction = self.database.write().await?;
         if !delivery::end(&mut transaction, row, end, now).await? {
             return transaction.rollback().await;
         }
         transaction.commit().await?;
+        self.metrics.attempted(&row.channel, end.status);
         self.relay.wake();
         Ok(())
     }
@@ -170,6 +188,10 @@ impl Dispatcher {
         {
             return Ok(Attempt::Skipped("it is out of date"));
         }
+        if row.unknowns > most_unknowns(channel) {
+            let error = "nobody knows whether it has arrived";
+            return Ok(Attempt::Failed(Undelivered::Never(error.to_owned())));
+        }
         let choice = row.choice.as_deref();
         if !choice.map_or_else(|| channel.is_on_by_default(), |choice| choice == "ON") {
             return Ok(Attempt::Skipped("the member does not want it"));
@@ -177,9 +199,10 @@ impl Dispatcher {
         let destination = match self.destination(row, channel).await {
             Ok(Some(destination)) => destination,
             Ok(None) => return Ok(Attempt::Skipped("nobody knows where to")),
-            Err(error) => return Ok(Attempt::Again(error)),
+            Err(error) => return Ok(Attempt::Failed(Undelivered::Later(error))),
         };
-        let rendered = self.word(row, channel);
+        let values = serde_json::from_str(&row.payload).unwrap_or_default();
+        let rendered = self.templates.word(&row.template_code, channel, &values);
         if channel == Channel::InApp {
             return Ok(Attempt::Sent(destination, rendered));
         }
@@ -189,8 +212,8 @@ impl Dispatcher {
             destination: &destination,
             rendered: &rendered,
         };
-        if let Err(error) = self.sink.take(&letter).await {
-            return Ok(Attempt::Again(format!("{}: {error}", self.sink.path().display())));
+        if let Err(undelivered) = self.providers.deliver(&letter).await {
+            return Ok(Attempt::Failed(undelivered));
         }
         self.crash.pass("notification.send.after_sink");
         Ok(Attempt::Sent(destination, rendered))
@@ -212,15 +235,14 @@ impl Dispatcher {
             (Channel::Sms | Channel::Push | Channel::Webhook, _) => Ok(row.destination.clone()),
         }
     }
+}
 
-    fn word(&self, row: &DeliveryRow, channel: Channel) -> Rendered {
-        let values = serde_json::from_str(&row.payload).unwrap_or_default();
-        let code = &row.template_code;
-        self.templates.render(code, Locale::Korean, channel, &values).unwrap_or_else(|error| {
-            let version = self.templates.version();
-            tracing::error!(%error, version, "a notice goes out in plain words");
-            plain(code)
-        })
+/// After how many attempts that may have arrived there is another one. Mail has an id that tells
+/// repeats apart; a text message is read twice.
+fn most_unknowns(channel: Channel) -> i64 {
+    match channel {
+        Channel::Sms => 1,
+        Channel::InApp | Channel::Email | Channel::Push | Channel::Webhook => i64::MAX,
     }
 }
 

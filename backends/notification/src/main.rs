@@ -8,10 +8,12 @@ mod dispatcher;
 #[cfg(test)]
 mod harness;
 mod internal;
+mod metrics;
 mod notice;
 mod notification;
 mod notifications;
 mod preferences;
+mod provider;
 mod schema;
 mod settings;
 mod sink;
@@ -39,6 +41,8 @@ use crate::consumer::Events;
 use crate::contacts::Contacts;
 use crate::dispatcher::Dispatcher;
 use crate::internal::Operators;
+use crate::metrics::Metrics;
+use crate::provider::{Mail, Providers, Texts};
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::template::Templates;
@@ -65,7 +69,11 @@ async fn run(variables: Variables) -> Result<(), StartError> {
     let events = Events {
         database: database.clone(),
         clock: shared.clock.clone(),
+        timing: Arc::clone(&dispatcher.timing),
         crash: settings.crash.clone(),
+        templates: Arc::clone(&dispatcher.templates),
+        relay: relay.handle(),
+        metrics: dispatcher.metrics.clone(),
         work: Arc::clone(&work),
     };
     let events = Consumer::new(&bus, events)?;
@@ -95,9 +103,8 @@ async fn dispatcher(
 ) -> Result<Dispatcher, StartError> {
     let templates = Templates::own()
         .map_err(|error| StartError::Other("the templates cannot be read", error.into()))?;
-    let sink = Sink::open(&settings.sink_file)
-        .await
-        .map_err(|error| StartError::Other("SINK_FILE cannot be written", error.into()))?;
+    let providers = providers(settings).await?;
+    let metrics = Metrics::new(&shared.registry)?;
     let contacts = settings
         .member_url
         .as_deref()
@@ -111,9 +118,24 @@ async fn dispatcher(
         timing: Arc::new(settings.timing.clone()),
         templates: Arc::new(templates),
         contacts,
-        sink,
+        providers,
         relay,
         crash: settings.crash.clone(),
+        metrics,
         work: Arc::clone(work),
+    })
+}
+
+async fn providers(settings: &Settings) -> Result<Providers, StartError> {
+    let mail = settings.mail.as_ref().map(Mail::new).transpose();
+    let texts = settings.texts.clone().map(Texts::new).transpose();
+    let sink = Sink::open(&settings.sink_file).await;
+    Ok(Providers {
+        mail: mail.map_err(|error| StartError::Other("SMTP_URL cannot be used", error.into()))?,
+        texts: texts.map_err(|error| StartError::Other("SMS_URL cannot be used", error.into()))?,
+        // The address may have to be asked for before.
+        limit: settings.timing.step_lease / 2,
+        sink: sink
+            .map_err(|error| StartError::Other("SINK_FILE cannot be written", error.into()))?,
     })
 }

@@ -20,4 +20,9 @@ pub(crate) const STEPS: &[SchemaStep] = &[
         name: "an index of what is to be delivered",
         sql: include_str!("../migrations/0003_open.sql"),
     },
+    SchemaStep {
+        version: 5,
+        name: "attempts whose outcome nobody knows",
+        sql: include_str!("../migrations/0004_unknown.sql"),
+    },
 ];

@@ -12,8 +12,7 @@ use tokio::fs::{File, OpenOptions, create_dir_all, read};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
-use crate::code::Channel;
-use crate::template::Rendered;
+use crate::provider::Letter;
 
 /// The file; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,15 +25,6 @@ pub(crate) struct Sink {
 struct State {
     file: File,
     taken: HashSet<String>,
-}
-
-/// A message to be delivered.
-#[derive(Debug)]
-pub(crate) struct Letter<'a> {
-    pub(crate) notification_id: &'a str,
-    pub(crate) channel: Channel,
-    pub(crate) destination: &'a str,
-    pub(crate) rendered: &'a Rendered,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +91,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::code::Channel;
+    use crate::template::Rendered;
 
     /// 8.5: a repeat is dropped, also after a restart, and half a line goes.
     #[tokio::test]

@@ -69,9 +69,12 @@ impl Templates {
         serde_json::from_str(include_str!("../templates.json"))
     }
 
-    /// Which edition of the wording this is.
-    pub(crate) fn version(&self) -> u32 {
-        self.version
+    /// A notice in the member's words for a channel; in plain ones when the template cannot be used.
+    pub(crate) fn word(&self, code: &str, channel: Channel, values: &Values) -> Rendered {
+        self.render(code, Locale::Korean, channel, values).unwrap_or_else(|error| {
+            tracing::error!(%error, version = self.version, "a notice goes out in plain words");
+            plain(code)
+        })
     }
 
     /// A notice in words for a channel.

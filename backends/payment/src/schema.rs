@@ -25,4 +25,9 @@ pub(crate) const STEPS: &[SchemaStep] = &[
         name: "what operators say",
         sql: include_str!("../migrations/0004_notes.sql"),
     },
+    SchemaStep {
+        version: 6,
+        name: "indexes of what is due",
+        sql: include_str!("../migrations/0005_due.sql"),
+    },
 ];

@@ -5,9 +5,10 @@ pub(crate) mod due;
 pub(crate) mod events;
 pub(crate) mod write;
 
+use jiff::Timestamp;
 use payment::machine::{Origin, Payment, Reason, Refund, RefundStatus, Status, Verdict};
 use service::code::Code;
-use service::stored::{read, read_code, unreadable};
+use service::stored::{instant, read, read_code, unreadable};
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, FromRow};
 use uuid::Uuid;
 
@@ -152,12 +153,8 @@ pub(crate) async fn find_any(pool: &AnyPool, key: By) -> Result<Option<Stored>, 
     Ok(Some(Stored { payment, cancels }))
 }
 
-/// The id of anybody's payment.
-pub(crate) async fn find_id(pool: &AnyPool, key: &By) -> Result<Option<Uuid>, sqlx::Error> {
-    look_up(pool, key).await?.map(|payment| payment.id()).transpose()
-}
-
-/// Everything about a payment, as one transaction sees it.
+/// Everything about a payment. The row with the version is read first: whatever is newer than it is
+/// refused with it.
 pub(crate) async fn load(
     connection: &mut AnyConnection,
     key: &By,
@@ -233,6 +230,11 @@ async fn cancels(
 }
 
 impl Record {
+    /// Whether somebody works on it.
+    pub(crate) fn is_leased(&self, now: Timestamp) -> bool {
+        self.payment.leased_until.as_deref().is_some_and(|until| *until > *instant(now))
+    }
+
     /// What the machine decides by.
     pub(crate) fn facts(&self) -> Result<Payment, sqlx::Error> {
         let row = &self.payment;

@@ -57,7 +57,6 @@ pub(crate) async fn keep(
     let body = serde_json::to_string(&event).map_err(Problem::internal)?;
     let shared = &desk.shared;
     events::keep(shared.database.pool(), event_type, &body, shared.clock.now()).await?;
-    desk.cashier.work.notify_one();
     tracing::info!(event_type, "an event of the payment gateway is kept");
     Ok(())
 }

@@ -9,20 +9,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 use service::clock::after;
+use service::hands::Hands;
 use service::stored::read;
 use service::timing::delay;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
-use uuid::Uuid;
 
 use crate::cashier::{Cashier, Failure};
 use crate::store::due::{DueRow, Kind};
-use crate::store::{self, By, due, events};
+use crate::store::{self, By, Record, due, events};
 
 /// How many things are done at once.
 const HANDS: usize = 16;
-/// How many of one kind are looked up at once.
-const BATCH: i64 = 16;
+/// How many of one kind are looked up at once: more than can be under way.
+const BATCH: i64 = 32;
 /// How often the store is looked through at least.
 const SLOWEST: Duration = Duration::from_millis(250);
 /// How often what is counted is counted anew.
@@ -41,14 +40,14 @@ impl Worker {
         let mut ticks = interval(fastest.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = interval(COUNT);
-        let mut jobs = JoinSet::new();
+        let mut hands = Hands::new(HANDS);
         let mut is_more = false;
         loop {
             tokio::select! {
                 () = self.cashier.work.notified() => {}
                 _ = ticks.tick() => {}
                 // What it led to has told so; what was left may be done now.
-                Some(_) = jobs.join_next() => {
+                () = hands.is_free() => {
                     if !is_more {
                         continue;
                     }
@@ -61,16 +60,14 @@ impl Worker {
                     continue;
                 }
             }
-            if jobs.len() >= HANDS {
-                continue;
-            }
-            let (cashier, free) = (&self.cashier, HANDS.saturating_sub(jobs.len()));
+            let cashier = &self.cashier;
             let now = cashier.clock.now();
             match due::due(cashier.database.pool(), now, BATCH, cashier.is_paused()).await {
                 Ok(found) => {
-                    is_more = found.len() >= free;
-                    for job in found.into_iter().take(free) {
-                        jobs.spawn(carry_out(cashier.clone(), job));
+                    is_more = false;
+                    for job in found {
+                        let key = (job.kind().ok(), job.id.clone());
+                        is_more |= !hands.take_up(key, carry_out(cashier.clone(), job));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is due cannot be looked up now"),
@@ -101,12 +98,12 @@ async fn try_to(cashier: &Cashier, job: &DueRow) -> Result<(), Failure> {
 /// Looks into what the payment gateway announced.
 async fn follow(cashier: &Cashier, event: &DueRow) -> Result<(), Failure> {
     let pool = cashier.database.pool();
-    let Some(payment_id) = find(cashier, &event.more).await? else {
+    let Some(found) = find(cashier, &event.more).await? else {
         tracing::info!(event = event.id, "it is about no payment of ours");
         return Ok(events::done(pool, &event.id, cashier.clock.now()).await?);
     };
     cashier.crash.pass("payment.webhook.before_query");
-    match cashier.look_into(payment_id).await {
+    match cashier.look_into_hint(&found).await {
         Ok(true) => Ok(events::done(pool, &event.id, cashier.clock.now()).await?),
         Ok(false) | Err(Failure::Leased | Failure::Raced) => {
             let attempt = usize::try_from(event.attempts).unwrap_or(usize::MAX);
@@ -118,7 +115,7 @@ async fn follow(cashier: &Cashier, event: &DueRow) -> Result<(), Failure> {
 }
 
 /// The payment that an announcement is about.
-async fn find(cashier: &Cashier, body: &str) -> Result<Option<Uuid>, Failure> {
+async fn find(cashier: &Cashier, body: &str) -> Result<Option<Record>, Failure> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let data = body.get("data").unwrap_or(&body);
     let member = |name| data.get(name).or_else(|| body.get(name)).and_then(Value::as_str);
@@ -133,8 +130,9 @@ async fn find(cashier: &Cashier, body: &str) -> Result<Option<Uuid>, Failure> {
         if !is_text {
             continue;
         }
-        if let Some(payment_id) = store::find_id(cashier.database.pool(), &by).await? {
-            return Ok(Some(payment_id));
+        let mut connection = cashier.database.pool().acquire().await?;
+        if let Some(record) = store::load(&mut connection, &by).await? {
+            return Ok(Some(record));
         }
     }
     Ok(None)

@@ -154,7 +154,7 @@ pub(crate) async fn approve(
 ) -> Result<Response, Problem> {
     let record = own(&saga, &member, &reservation_id).await?;
     let payment = body.check()?;
-    let changed = saga.approve(record.key(), &payment).await.map_err(Failure::into_problem)?;
+    let changed = saga.approve(record, &payment).await.map_err(Failure::into_problem)?;
     refused(&changed)?;
     Ok(accepted(&saga, &changed.record))
 }

@@ -1,8 +1,8 @@
 //! Leads reservations to an end: carries out what the machine decides.
 //!
-//! Whatever happens to a reservation is one [`Change`](change::Change): a transaction that loads it,
-//! asks the machine, and writes state, history, inbox, steps and outbox. Calls of the CMS are made
-//! between two of them, each under the lease of its step.
+//! Whatever happens to a reservation is one [`Change`](change::Change): a transaction that begins with
+//! what was found of it, asks the machine, and writes state, history, inbox, steps and outbox. Calls
+//! of the CMS are made between two of them, each under the lease of its step.
 
 mod apply;
 mod booker;

@@ -15,4 +15,9 @@ pub(crate) const STEPS: &[SchemaStep] = &[
         sql: include_str!("../migrations/0002_saga.sql"),
     },
     SchemaStep { version: 3, name: "outbox and inbox", sql: messaging::schema::SQL },
+    SchemaStep {
+        version: 4,
+        name: "an index of open steps",
+        sql: include_str!("../migrations/0003_open.sql"),
+    },
 ];

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use service::hands::Hands;
 use service::stored::instant;
 use service::timing::delay;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::saga::{Failure, Saga};
@@ -16,8 +16,8 @@ use crate::store::{answers, due, steps};
 
 /// How many things are done at once.
 const HANDS: usize = 16;
-/// How many of one kind are looked up at once.
-const BATCH: i64 = 16;
+/// How many of one kind are looked up at once: more than can be under way.
+const BATCH: i64 = 32;
 /// How often the store is looked through at least.
 const SLOWEST: Duration = Duration::from_millis(250);
 /// How often what is counted is counted anew.
@@ -39,6 +39,16 @@ enum Job {
     Steps(String),
 }
 
+impl Job {
+    /// Of what kind it is, and of which reservation.
+    fn key(&self) -> (bool, String) {
+        match self {
+            Self::Time(row) => (false, row.reservation_id.clone()),
+            Self::Steps(reservation_id) => (true, reservation_id.clone()),
+        }
+    }
+}
+
 impl Worker {
     /// Works until it is dropped.
     pub(crate) async fn run(self) {
@@ -47,14 +57,14 @@ impl Worker {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = interval(COUNT);
         let mut forgets = interval(FORGET);
-        let mut jobs = JoinSet::new();
+        let mut hands = Hands::new(HANDS);
         let mut is_more = false;
         loop {
             tokio::select! {
                 () = self.saga.work.notified() => {}
                 _ = ticks.tick() => {}
                 // What it led to has told so; what was left may be done now.
-                Some(_) = jobs.join_next() => {
+                () = hands.is_free() => {
                     if !is_more {
                         continue;
                     }
@@ -68,15 +78,11 @@ impl Worker {
                     continue;
                 }
             }
-            let free = HANDS.saturating_sub(jobs.len());
-            if free == 0 {
-                continue;
-            }
             match self.due().await {
                 Ok(found) => {
-                    is_more = found.len() >= free;
-                    for job in found.into_iter().take(free) {
-                        jobs.spawn(carry_out(self.saga.clone(), job));
+                    is_more = false;
+                    for job in found {
+                        is_more |= !hands.take_up(job.key(), carry_out(self.saga.clone(), job));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is due cannot be looked up now"),

@@ -9,6 +9,7 @@
 //! | [`envelope`]   | answers that went well: one value, or a page of them                |
 //! | [`faults`]     | what a stand-in does wrong when a test wants it to                  |
 //! | [`query`]      | query parameters, checked together so all faults are told at once   |
+//! | [`hands`]      | what a worker does: a few things at once, none twice at the same time |
 //! | [`body`]       | JSON request bodies                                                 |
 //! | [`check`]      | the members of a body, checked together                             |
 //! | [`code`]       | values that are written as one of a few codes                       |
@@ -43,6 +44,7 @@ pub mod date;
 mod edge;
 pub mod envelope;
 pub mod faults;
+pub mod hands;
 pub mod keys;
 pub mod metrics;
 pub mod peer;

@@ -113,17 +113,21 @@ pub struct Platform {
 impl Platform {
     /// Starts everything on empty stores, with timings of a profile, and waits until it serves.
     pub fn start(backing: Backing, profile: Profile) -> Result<Self> {
+        // Held until all are found: no two are the same.
+        let mut held = Vec::new();
         let mut addresses = BTreeMap::new();
         for service in Service::ALL {
-            addresses.insert(service, free_address()?);
+            addresses.insert(service, free_address(&mut held)?);
         }
+        let admin = free_address(&mut held)?;
+        drop(held);
         let platform = Self {
             backing,
             profile,
             signer: Signer::new()?,
             journal: Journal::default(),
             addresses,
-            admin: free_address()?,
+            admin,
             processes: Mutex::default(),
             others: Mutex::default(),
             // Processes come and go, and their connections with them.
@@ -196,7 +200,8 @@ impl Platform {
 
     /// Starts a second process of a service on an address of its own; it ends with the platform.
     pub fn start_another(&self, service: Service) -> Result<()> {
-        let process = self.launch(service, &[("LISTEN", &free_address()?), ("INSTANCE", "2")])?;
+        let process = self
+            .launch(service, &[("LISTEN", &free_address(&mut Vec::new())?), ("INSTANCE", "2")])?;
         self.others.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         Ok(())
     }
@@ -449,10 +454,11 @@ fn programs() -> Result<PathBuf> {
 
 /// An address below the range that the system takes ports of outgoing connections from: one of those
 /// would take the place of a service that is down for a moment.
-fn free_address() -> Result<String> {
+fn free_address(held: &mut Vec<TcpListener>) -> Result<String> {
     for _ in 0..PORT_ATTEMPTS {
         let address = format!("127.0.0.1:{}", fastrand::u16(PORTS));
-        if TcpListener::bind(&address).is_ok() {
+        if let Ok(listener) = TcpListener::bind(&address) {
+            held.push(listener);
             return Ok(address);
         }
     }

@@ -19,6 +19,8 @@ const WARM_UP: Duration = Duration::from_secs(5);
 /// How long the last ones may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const LAG_BUCKETS: &str = "message_end_to_end_seconds_bucket";
+
 /// What was measured.
 #[derive(Debug)]
 pub struct Report {
@@ -29,9 +31,15 @@ pub struct Report {
     late: Duration,
     /// From the approve to the confirmation: half of them, 95 of 100, the slowest.
     waits: [Duration; 3],
+    /// From what a message tells of to the commit of its offset: how many messages took up to so many
+    /// seconds.
+    lags: Lags,
     /// For each service, what one confirmed reservation costs.
     costs: Vec<(Service, Duration)>,
 }
+
+/// A cumulative histogram: how many lie up to each bound, the lowest bound first.
+type Lags = Vec<(f64, f64)>;
 
 /// Begins `rate` reservations a second for `time`, whether or not earlier ones have ended.
 pub async fn measure(platform: &Platform, rate: u32, time: Duration) -> Result<Report> {
@@ -40,6 +48,7 @@ pub async fn measure(platform: &Platform, rate: u32, time: Duration) -> Result<R
     drive(&booker, rate, WARM_UP, &mut number).await.join_all().await;
     settle(platform).await?;
     let before = used(platform)?;
+    let lags_before = lags(platform).await?;
     let confirmed_before = confirmed(platform).await?.len();
     let first = number;
     let begun = drive(&booker, rate, time, &mut number).await;
@@ -58,7 +67,11 @@ pub async fn measure(platform: &Platform, rate: u32, time: Duration) -> Result<R
     let costs = costs
         .map(|((service, now), (_, then))| (service, now.saturating_sub(then) / count))
         .collect();
-    Ok(Report { rate, time, asked: number - first, confirmed, late, waits, costs })
+    let mut lags = lags(platform).await?;
+    for ((_, count), (_, before)) in lags.iter_mut().zip(lags_before) {
+        *count -= before;
+    }
+    Ok(Report { rate, time, asked: number - first, confirmed, late, waits, lags, costs })
 }
 
 async fn drive(booker: &Booker, rate: u32, time: Duration, number: &mut usize) -> JoinSet<()> {
@@ -131,6 +144,33 @@ async fn confirmed(platform: &Platform) -> Result<Vec<Duration>> {
     waits.collect()
 }
 
+/// What the services that listen have counted, all topics together.
+async fn lags(platform: &Platform) -> Result<Lags> {
+    let mut sums = Lags::new();
+    for service in [Service::Reservation, Service::Payment, Service::Notification] {
+        let text = platform.metrics(service).await?;
+        let buckets = text.lines().filter(|line| line.starts_with(LAG_BUCKETS));
+        for line in buckets {
+            let (_, rest) = line.split_once("le=\"").ok_or("a bucket without a bound")?;
+            let (bound, _) = rest.split_once('"').ok_or("a bucket without a bound")?;
+            let bound: f64 = bound.parse()?;
+            let count: f64 = line.rsplit(' ').next().unwrap_or_default().parse()?;
+            match sums.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
+                Some((_, sum)) => *sum += count,
+                None => sums.push((bound, count)),
+            }
+        }
+    }
+    sums.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    Ok(sums)
+}
+
+/// The lowest bound up to which a share of all lies.
+fn within(lags: &Lags, share: f64) -> f64 {
+    let all = lags.last().map_or(0.0, |(_, count)| *count);
+    lags.iter().find(|(_, count)| *count >= all * share).map_or(f64::INFINITY, |(bound, _)| *bound)
+}
+
 async fn store(platform: &Platform) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
     Ok(AnyConnection::connect(&platform.database(Service::Reservation)?).await?)
@@ -142,7 +182,8 @@ fn used(platform: &Platform) -> Result<Vec<(Service, Duration)>> {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rate, time, asked, confirmed, late, waits: [half, most, all], costs } = self;
+        let Self { rate, time, asked, confirmed, late, waits, lags, costs } = self;
+        let [half, most, all] = waits;
         let done = f64::from(u32::try_from(*confirmed).unwrap_or(u32::MAX)) / time.as_secs_f64();
         writeln!(
             formatter,
@@ -152,6 +193,12 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "  approve to confirmed: median {half:?}, p95 {most:?}, slowest {all:?}"
+        )?;
+        let (most, all) = (within(lags, 0.99), within(lags, 1.0));
+        let count = lags.last().map_or(0.0, |(_, count)| *count);
+        writeln!(
+            formatter,
+            "  {count} messages handled: 99 of 100 within {most} s, every one within {all} s"
         )?;
         write!(formatter, "  processor time for each:")?;
         for (service, cost) in costs {

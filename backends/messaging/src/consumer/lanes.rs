@@ -38,6 +38,11 @@ impl Lane {
         }
     }
 
+    /// Whether a record waits that is to be begun.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.records.is_empty() && !*self.stop.borrow()
+    }
+
     /// Waits until no more records are to be begun.
     pub(crate) async fn stopped(&mut self) {
         stopped(&mut self.stop).await;

@@ -31,6 +31,11 @@ use crate::{pause, spread};
 /// The share of `max_poll_interval` that one attempt at a record may take (C7).
 const SHARE_OF_POLL: u32 = 3;
 
+/// For how many records an offset is committed at once while others wait.
+const MOST: usize = 32;
+/// How long a record waits for its commit while others are handled, and the one in flight.
+const LATEST: Duration = Duration::from_millis(50);
+
 #[derive(Debug)]
 pub(super) struct Worker<H> {
     bus: Bus,
@@ -74,14 +79,26 @@ struct Job {
     outages: usize,
 }
 
+/// A record that was dealt with, whose offset is not committed yet.
+struct Done {
+    job: Job,
+    took: Duration,
+    outcome: Outcome,
+    envelope: Option<Envelope>,
+}
+
 impl<H: Handler> Worker<H> {
     pub(super) fn new(bus: Bus, handler: H) -> Result<Self, SchemaError> {
         Ok(Self { bus, handler, schemas: Schemas::new()? })
     }
 
     /// Takes one record after the other until none is to be begun any more.
+    ///
+    /// While records wait, an offset is committed for several of them: whoever has the partition next
+    /// may see them once more, as after every crash, and the inbox tells.
     pub(super) async fn work(self: Arc<Self>, mut lane: Lane) {
         let Some(topic) = Topic::by_code(&lane.slot.topic) else { return };
+        let mut done = Vec::new();
         while let Some(placed) = lane.next().await {
             let job = Job {
                 placed,
@@ -92,13 +109,19 @@ impl<H: Handler> Worker<H> {
                 in_place: 0,
                 outages: 0,
             };
-            if self.take(&mut lane, job).await.is_err() {
+            let Ok(handled) = self.take(&mut lane, job).await else { break };
+            done.push(handled);
+            let is_late = done.first().is_some_and(|first| first.job.began.elapsed() >= LATEST);
+            let is_to_wait = lane.has_more() && done.len() < MOST && !is_late;
+            if !is_to_wait && self.commit(&mut lane, &mut done).await.is_err() {
                 return;
             }
         }
+        // Whoever takes the partition over goes on behind what was handled.
+        drop(self.commit(&mut lane, &mut done).await);
     }
 
-    async fn take(&self, lane: &mut Lane, mut job: Job) -> Result<(), Left> {
+    async fn take(&self, lane: &mut Lane, mut job: Job) -> Result<Done, Left> {
         let (outcome, envelope) = match self.schemas.read(job.topic, &job.placed.record.body) {
             Ok(Reading::Message(envelope)) => {
                 let received = Received {
@@ -118,9 +141,8 @@ impl<H: Handler> Worker<H> {
                 (Outcome::Dead, None)
             }
         };
-        self.commit(lane, &mut job).await?;
-        self.count(&job, &outcome, envelope.as_ref());
-        Ok(())
+        let took = job.began.elapsed();
+        Ok(Done { job, took, outcome, envelope })
     }
 
     /// Tries until it is done, given up or left.
@@ -253,15 +275,14 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Commits the record's offset, or finds out that the partition is somebody else's.
-    async fn commit(&self, lane: &mut Lane, job: &mut Job) -> Result<(), Left> {
+    /// Commits the offset behind the last of these records, or finds out that the partition is
+    /// somebody else's.
+    async fn commit(&self, lane: &mut Lane, done: &mut Vec<Done>) -> Result<(), Left> {
+        let Some(Done { job, .. }) = done.last_mut() else { return Ok(()) };
         let offset = job.placed.offset + 1;
         loop {
             match lane.committer.commit(offset).await {
-                Ok(()) => {
-                    self.bus.metrics.committed(&lane.slot, H::GROUP, offset);
-                    return Ok(());
-                }
+                Ok(()) => break,
                 Err(error @ (BrokerError::StaleGeneration | BrokerError::Replaced)) => {
                     tracing::info!(group = H::GROUP, topic = job.topic.name(),
                         partition = job.placed.partition, offset = job.placed.offset, %error,
@@ -271,10 +292,15 @@ impl<H: Handler> Worker<H> {
                 Err(error) => self.outage(lane, job, &error.into()).await?,
             }
         }
+        self.bus.metrics.committed(&lane.slot, H::GROUP, offset);
+        for each in done.drain(..) {
+            self.count(&each);
+        }
+        Ok(())
     }
 
-    fn count(&self, job: &Job, outcome: &Outcome, envelope: Option<&Envelope>) {
-        let metrics = &self.bus.metrics;
+    fn count(&self, Done { job, took, outcome, envelope }: &Done) {
+        let (metrics, envelope) = (&self.bus.metrics, envelope.as_ref());
         let kind = envelope.map_or("unknown", |envelope| envelope.kind.as_str());
         match outcome {
             Outcome::Skipped => metrics.skipped(job.topic, H::GROUP),
@@ -286,7 +312,7 @@ impl<H: Handler> Worker<H> {
         if let Some(envelope) = envelope {
             let all = self.bus.clock.now().duration_since(envelope.occurred_at);
             let all = Duration::try_from(all.max(SignedDuration::ZERO)).unwrap_or_default();
-            metrics.took(job.topic, kind, job.began.elapsed(), all);
+            metrics.took(job.topic, kind, *took, all);
         }
         tracing::info!(
             group = H::GROUP,

@@ -1,6 +1,8 @@
+use std::future::pending;
 use std::path::Path;
 
-use axum::routing::get;
+use axum::http::StatusCode;
+use axum::routing::{get, post as post_to};
 use axum::{Json, Router};
 use jiff::SignedDuration;
 use messaging::broker::{BrokerUrl, Settings as BrokerSettings};
@@ -9,13 +11,16 @@ use messaging::relay::Relay;
 use serde_json::{Value, json};
 use service::app::{Registry, Shared};
 use service::clock::Shift;
+use service::code::Code;
 use service::testing::{Signer, on_each_database};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::code::Kind;
+use crate::provider::{Texts, TextsSettings};
 use crate::schema;
+use crate::sink::Sink;
 use crate::store::delivery::New;
 
 const MEMBER: i64 = 42;
@@ -67,7 +72,13 @@ impl Post {
             timing: Arc::new(timing),
             templates: Arc::new(Templates::own().unwrap()),
             contacts: Some(Contacts::new(&url, keys, &clock).unwrap()),
-            sink: Sink::open(&folder.path().join("sink.jsonl")).await.unwrap(),
+            providers: Providers {
+                mail: None,
+                texts: None,
+                limit: Duration::from_millis(300),
+                sink: Sink::open(&folder.path().join("sink.jsonl")).await.unwrap(),
+            },
+            metrics: Metrics::new(&shared.registry).unwrap(),
             relay: Relay::new(&bus, database).handle(),
             crash,
             work: Arc::default(),
@@ -77,20 +88,23 @@ impl Post {
     }
 
     async fn write_down(&self, channel: Channel, stale_after: Option<Timestamp>) {
-        let values = json!({ "placeName": "Sea View", "checkInDate": "2025-05-02" }).to_string();
+        let values = [("placeName", "Sea View"), ("checkInDate", "2025-05-02")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let values = values.into();
         let new = New {
             source_event_id: Uuid::now_v7(),
             kind: Kind::Reservation,
             template: "RESERVATION_CONFIRMED",
             channel,
             member_id: MEMBER,
-            destination: None,
+            destination: (channel == Channel::Sms).then(|| "01012345678".to_owned()),
             values: &values,
             stale_after,
+            delivered: None,
         };
         let mut transaction = self.dispatcher.database.write().await.unwrap();
         let now = self.dispatcher.clock.now();
-        delivery::insert(&mut transaction, &new, now).await.unwrap();
+        delivery::insert(&mut transaction, &[new], (now, now)).await.unwrap();
         transaction.commit().await.unwrap();
     }
 
@@ -124,8 +138,27 @@ impl Post {
         bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 
+    async fn choose(&self, channel: Channel, choice: &str) {
+        sqlx::query(
+            "INSERT INTO preferences (member_id, kind, channel, choice, updated_at) \
+             VALUES ($1, 'RESERVATION', $2, $3, '')",
+        )
+        .bind(MEMBER)
+        .bind(channel.code())
+        .bind(choice.to_owned())
+        .execute(self.dispatcher.database.pool())
+        .await
+        .unwrap();
+    }
+
+    /// Nothing was ever to be delivered.
+    async fn forget(&self) {
+        let pool = self.dispatcher.database.pool();
+        sqlx::query("DELETE FROM notifications").execute(pool).await.unwrap();
+    }
+
     fn sink(&self) -> &Path {
-        self.dispatcher.sink.path()
+        self.dispatcher.providers.sink.path()
     }
 }
 
@@ -194,19 +227,74 @@ async fn attempts_have_an_end() {
     .await;
 }
 
+/// 8.5: a text message of which nobody knows whether it has arrived is tried once more; one that is
+/// refused, and one that died with its process, are not sent a third time.
+#[tokio::test]
+async fn a_text_message_is_repeated_once_when_nobody_knows() {
+    on_stores(true, async |mut post| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/unknown", post_to(async || StatusCode::GATEWAY_TIMEOUT))
+            .route("/refused", post_to(async || StatusCode::UNPROCESSABLE_ENTITY))
+            .route("/silent", post_to(async || pending::<StatusCode>().await))
+            .route("/taken", post_to(async || StatusCode::OK));
+        post.members.spawn(async { axum::serve(listener, router).await.unwrap() });
+        let provider = |post: &mut Post, path: &str| {
+            let settings = TextsSettings { url: format!("{url}/{path}"), key: None };
+            post.dispatcher.providers.texts = Some(Texts::new(settings).unwrap());
+        };
+        post.choose(Channel::Sms, "ON").await;
+        let hours = |hours| SignedDuration::from_hours(hours);
+
+        provider(&mut post, "unknown");
+        post.write_down(Channel::Sms, None).await;
+        assert_eq!(post.deliver().await, 1);
+        assert_eq!(post.standing().await.status, "PENDING");
+        post.shift.set(hours(1));
+        assert_eq!(post.deliver().await, 1);
+        let standing = post.standing().await;
+        assert_eq!((standing.status.as_str(), standing.attempts), ("FAILED", 2));
+        assert!(standing.last_error.unwrap().contains("504"));
+        post.forget().await;
+
+        provider(&mut post, "silent");
+        post.write_down(Channel::Sms, None).await;
+        assert_eq!(post.deliver().await, 1);
+        let standing = post.standing().await;
+        assert_eq!(standing.status, "PENDING", "{standing:?}");
+        assert!(standing.last_error.unwrap().contains("no answer within"));
+        post.forget().await;
+
+        provider(&mut post, "refused");
+        post.write_down(Channel::Sms, None).await;
+        assert_eq!(post.deliver().await, 1);
+        let standing = post.standing().await;
+        assert_eq!((standing.status.as_str(), standing.attempts), ("FAILED", 1));
+        assert_eq!(post.events().await.last().unwrap()["type"], "NotificationFailed");
+        post.forget().await;
+
+        // Two processes die with it; what a third one would do has been done by one of them, perhaps.
+        provider(&mut post, "taken");
+        post.write_down(Channel::Sms, None).await;
+        for died in 1..=2 {
+            assert_eq!(post.dispatcher.take(16).await.unwrap().len(), 1);
+            post.shift.set(hours(1 + died));
+        }
+        assert_eq!(post.deliver().await, 1);
+        let standing = post.standing().await;
+        assert_eq!(standing.status, "FAILED", "{standing:?}");
+        assert!(standing.last_error.unwrap().contains("nobody knows"));
+    })
+    .await;
+}
+
 /// A member who opts out before it leaves is left alone.
 #[tokio::test]
 async fn opting_out_holds_for_what_waits() {
     on_stores(true, async |post| {
         post.write_down(Channel::Email, None).await;
-        sqlx::query(
-            "INSERT INTO preferences (member_id, kind, channel, choice, updated_at) \
-             VALUES ($1, 'RESERVATION', 'EMAIL', 'OFF', '')",
-        )
-        .bind(MEMBER)
-        .execute(post.dispatcher.database.pool())
-        .await
-        .unwrap();
+        post.choose(Channel::Email, "OFF").await;
         assert_eq!(post.deliver().await, 1);
         let standing = post.standing().await;
         assert_eq!(standing.status, "SKIPPED", "{standing:?}");

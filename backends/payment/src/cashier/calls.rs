@@ -1,7 +1,7 @@
 //! What is asked of the payment gateway, under the lease of the payment.
 
 use jiff::Timestamp;
-use payment::machine::{Asked, CancelAnswer, ConfirmAnswer, Event, Next, Seen};
+use payment::machine::{Asked, CancelAnswer, ConfirmAnswer, Event, Next, Seen, decide};
 use service::clock::after;
 use service::stored::read;
 use uuid::Uuid;
@@ -55,6 +55,7 @@ impl Cashier {
         self.crash.pass("payment.confirm.before_pg");
         let mut told = self.gateway.confirm(&order, key).await;
         let mut is_repeat = record.payment.confirm_attempts > 1;
+        let mut found = Some(record.clone());
         for pause in &self.timing.step_retry {
             if !told.is_transient {
                 break;
@@ -62,14 +63,14 @@ impl Cashier {
             #[expect(clippy::disallowed_methods, reason = "a back-off")]
             tokio::time::sleep(*pause).await;
             self.renew_confirm(task).await?;
-            is_repeat = true;
+            (is_repeat, found) = (true, None);
             told = self.gateway.confirm(&order, key).await;
         }
         self.crash.pass("payment.confirm.after_pg");
         self.heed(told.answer == ConfirmAnswer::Misconfigured, &told);
         let (answer, for_command) = (told.answer, task.for_command);
         let event = move |_: &Facts<'_>| Event::ConfirmAnswered { answer, is_repeat, for_command };
-        self.change(task.change(&event, &told)).await
+        self.change(Change { found, ..task.change(&event, &told) }).await
     }
 
     /// Asks what became of the payment.
@@ -78,14 +79,8 @@ impl Cashier {
         let asked_at = self.clock.now();
         let told = self.gateway.query(&order(record)).await;
         self.heed(told.is_misconfigured, &told);
-        let (seen, fresh) = (told.answer, Uuid::now_v7());
-        let event = move |facts: &Facts<'_>| Event::Seen {
-            asked,
-            seen,
-            in_time: is_in_time(facts),
-            session_over: self.is_session_over(facts, asked_at),
-            fresh,
-        };
+        let seen = told.answer;
+        let event = self.seen(asked, seen, asked_at);
         let mut change = task.change(&event, &told);
         change.known.is_look =
             seen == Seen::NoAnswer || matches!(asked, Asked::Timer | Asked::Hint | Asked::Command);
@@ -99,6 +94,39 @@ impl Cashier {
         };
         let changed = self.change(change).await?;
         Ok(Changed { is_silent: seen == Seen::NoAnswer, ..changed })
+    }
+
+    /// Whether the payment gateway says of a payment what is known of it, so that there is nothing to
+    /// be written down.
+    pub(super) async fn is_known(&self, record: &Record) -> Result<bool, Failure> {
+        let asked_at = self.clock.now();
+        let told = self.gateway.query(&order(record)).await;
+        self.heed(told.is_misconfigured, &told);
+        if told.view.is_none() {
+            return Ok(false);
+        }
+        let known = record.facts()?;
+        let facts = Facts { record, now: asked_at, is_leased: false, is_foreign: false };
+        let decision = decide(&known, self.seen(Asked::Hint, told.answer, asked_at)(&facts));
+        let is_over = decision.next == Next::Rest && decision.effects.is_empty();
+        Ok(is_over && decision.payment == known)
+    }
+
+    /// What an answer of the payment gateway means.
+    fn seen(
+        &self,
+        asked: Asked,
+        seen: Seen,
+        asked_at: Timestamp,
+    ) -> impl Fn(&Facts<'_>) -> Event + Send + Sync + '_ {
+        let fresh = Uuid::now_v7();
+        move |facts| Event::Seen {
+            asked,
+            seen,
+            in_time: is_in_time(facts),
+            session_over: self.is_session_over(facts, asked_at),
+            fresh,
+        }
     }
 
     /// Returns money.
@@ -170,6 +198,7 @@ impl<'a> Task<'a> {
             event,
             lease: Lease::Hold(self.owner),
             inbox: self.message.map_or(Inbox::None, Inbox::AtTheEnd),
+            found: None,
             known: Known {
                 view: told.view.as_ref(),
                 refusal: told.refusal.as_ref(),

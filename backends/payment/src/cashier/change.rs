@@ -1,7 +1,7 @@
 //! One transaction that takes a payment from one state to the next.
 
 use messaging::inbox;
-use payment::machine::{Decision, Event, Next, decide};
+use payment::machine::{Decision, Effect, Event, Next, decide};
 use service::clock::after;
 use service::stored::{instant, is_taken};
 use sqlx::AnyConnection;
@@ -24,6 +24,8 @@ pub(super) struct Change<'a> {
     pub(super) lease: Lease<'a>,
     /// The message that is dealt with, and when.
     pub(super) inbox: Inbox<'a>,
+    /// The payment as it was found a moment ago, if it was. It may have changed since.
+    pub(super) found: Option<Record>,
     /// What is known beside the event.
     pub(super) known: Known<'a>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Facts<'a> {
     pub(super) now: jiff::Timestamp,
     /// Whether somebody else owns the payment.
     pub(super) is_leased: bool,
-    /// Whether the key of the command belongs to another payment.
+    /// Whether the key of the command is known to belong to another payment.
     pub(super) is_foreign: bool,
 }
 
@@ -121,13 +123,18 @@ pub(crate) enum Failure {
 
 impl Cashier {
     /// Makes a change, and makes it again when another one came between.
-    pub(super) async fn change(&self, change: Change<'_>) -> Result<Changed, Failure> {
+    pub(super) async fn change(&self, mut change: Change<'_>) -> Result<Changed, Failure> {
+        let mut found = change.found.take();
+        let mut is_key_taken = false;
         for _ in 0..RACES {
-            match self.try_change(&change).await {
+            let is_old = found.is_some();
+            match self.try_change(&change, found.take(), is_key_taken).await {
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => {}
+                // Somebody may have let go of it since it was found.
+                Err(Failure::Leased) if is_old => {}
                 // Two payments were to get one key: the next turn sees whose it is.
-                Err(Failure::Store(error)) if is_taken(&error) => {}
+                Err(Failure::Store(error)) if is_taken(&error) => is_key_taken = true,
                 Err(failure) => return Err(failure),
             }
         }
@@ -135,15 +142,29 @@ impl Cashier {
     }
 
     /// Makes a change; nothing when another one was faster.
-    async fn try_change(&self, change: &Change<'_>) -> Result<Option<Changed>, Failure> {
+    async fn try_change(
+        &self,
+        change: &Change<'_>,
+        found: Option<Record>,
+        is_key_taken: bool,
+    ) -> Result<Option<Changed>, Failure> {
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
-        let found = store::load(&mut transaction, &By::Id(change.payment_id)).await?;
-        let before = found.ok_or(Failure::Unknown)?;
+        let before = if let Some(record) = found {
+            record
+        } else {
+            let stored = store::load(&mut transaction, &By::Id(change.payment_id)).await?;
+            stored.ok_or(Failure::Unknown)?
+        };
         let is_leased = change.lease.is_elsewhere(&before, now)?;
-        let is_foreign = is_foreign(&mut transaction, change).await?;
-        let facts = Facts { record: &before, now, is_leased, is_foreign };
-        let decision = decide(&before.facts()?, (change.event)(&facts));
+        let known = before.facts()?;
+        let facts = Facts { record: &before, now, is_leased, is_foreign: false };
+        let mut decision = decide(&known, (change.event)(&facts));
+        // No two payments get one key; a key that is not adopted may belong to another one.
+        let is_guarded = decision.effects.contains(&Effect::AdoptKey) && !is_key_taken;
+        if !is_guarded && is_foreign(&mut transaction, change).await? {
+            decision = decide(&known, (change.event)(&Facts { is_foreign: true, ..facts }));
+        }
         if decision.next == Next::Confirm && change.known.confirm.is_some() && self.is_paused() {
             return Err(Failure::Paused);
         }
@@ -207,10 +228,11 @@ impl Lease<'_> {
 
     /// Whether somebody else has it; a failure where that ends the change.
     fn is_elsewhere(self, record: &Record, now: jiff::Timestamp) -> Result<bool, Failure> {
-        let row = &record.payment;
-        let is_running = row.leased_until.as_deref().is_some_and(|until| *until > *instant(now));
+        let is_running = record.is_leased(now);
         match self {
-            Self::Hold(owner) if row.lease_owner.as_deref() != Some(owner) => Err(Failure::Leased),
+            Self::Hold(owner) if record.payment.lease_owner.as_deref() != Some(owner) => {
+                Err(Failure::Leased)
+            }
             Self::Need(_) if is_running => Err(Failure::Leased),
             Self::Hold(_) | Self::Need(_) => Ok(false),
             Self::Take(_) => Ok(is_running),

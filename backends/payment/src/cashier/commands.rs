@@ -59,19 +59,15 @@ const REFUND_PUBLISH: &str = "payment.refund.before_publish";
 impl Cashier {
     /// Y01: the payment of an order, and whether it is new.
     pub(crate) async fn create(&self, new: &NewPayment) -> Result<(Record, bool), Failure> {
-        let order = By::Order(new.order_id.to_string());
-        let mut transaction = self.database.write().await?;
-        if let Some(record) = store::load(&mut transaction, &order).await? {
-            return Ok((record, false));
-        }
         let now = self.clock.now();
         let decision = create(new.amount);
         let row = self.new_payment(new, now);
+        let mut transaction = self.database.write().await?;
         if !write::insert(&mut transaction, &row).await? {
-            // Another request was faster, and has committed by now.
-            drop(transaction);
-            let mut transaction = self.database.write().await?;
-            let found = store::load(&mut transaction, &order).await?;
+            transaction.rollback().await?;
+            let order = By::Order(new.order_id.to_string());
+            let mut connection = self.database.pool().acquire().await?;
+            let found = store::load(&mut connection, &order).await?;
             return Ok((found.ok_or(Failure::Raced)?, false));
         }
         let step = Step {
@@ -193,12 +189,13 @@ impl Cashier {
             in_time: facts.now < command.approve_by,
             is_leased: is_left || facts.is_leased,
         };
-        self.refuse_foreign(command.payment_id, command.order_id, command.member_id).await?;
+        let found = self.own(command.payment_id, command.order_id, command.member_id).await?;
         self.change(Change {
             payment_id: command.payment_id,
             event: &event,
             lease,
             inbox: message.map_or(Inbox::None, Inbox::AtTheEnd),
+            found: Some(found),
             known: Known {
                 confirm: Some(command),
                 cause: message.map(|message| message.id),
@@ -264,7 +261,7 @@ impl Cashier {
         owner: &str,
         is_left: bool,
     ) -> Result<Changed, Failure> {
-        self.refuse_foreign(command.payment_id, command.order_id, command.member_id).await?;
+        let found = self.own(command.payment_id, command.order_id, command.member_id).await?;
         let known = store::find_refund(self.database.pool(), command.refund_id).await?;
         let is_of_another = |row: &RefundRow| row.payment_id != command.payment_id.to_string();
         if known.as_ref().is_some_and(is_of_another) {
@@ -280,6 +277,7 @@ impl Cashier {
             event: &event,
             lease: Lease::Take(owner),
             inbox: Inbox::Now(message),
+            found: Some(found),
             known: Known {
                 cancel: Some(command),
                 cause: Some(message.id),
@@ -302,6 +300,7 @@ impl Cashier {
                 event: &event,
                 lease: Lease::Need(&owner),
                 inbox: Inbox::None,
+                found: None,
                 known: Known { refund: Some(refund_id), note: Some(note), ..Known::default() },
             })
             .await?;
@@ -309,16 +308,21 @@ impl Cashier {
         Ok(!changed.decision.rows.is_empty())
     }
 
-    /// A command names payment, order and member; together they must be those of one payment.
-    async fn refuse_foreign(
+    /// The payment of a command, which names payment, order and member: together they must be those
+    /// of one payment.
+    async fn own(
         &self,
         payment_id: Uuid,
         order_id: Uuid,
         member_id: i64,
-    ) -> Result<(), Failure> {
-        let found = store::find(self.database.pool(), member_id, By::Id(payment_id)).await?;
-        let is_own = found.is_some_and(|stored| stored.payment.order_id == order_id.to_string());
-        if is_own { Ok(()) } else { Err(Failure::Unknown) }
+    ) -> Result<Record, Failure> {
+        let mut connection = self.database.pool().acquire().await?;
+        let found = store::load(&mut connection, &By::Id(payment_id)).await?;
+        let order_id = order_id.to_string();
+        let is_own = |record: &Record| {
+            record.payment.order_id == order_id && record.payment.member_id == member_id
+        };
+        found.filter(is_own).ok_or(Failure::Unknown)
     }
 
     async fn answer_unknown_confirm(

@@ -1,7 +1,7 @@
 //! What is told to others, as it is written into the outbox.
 
 use jiff::Timestamp;
-use messaging::outbox::{self, Draft};
+use messaging::outbox::{Batch, Draft};
 use messaging::payload::{
     CancelOutcome, ConfirmOutcome, Failure as Told, PaymentCancelResult, PaymentConfirmResult,
     PaymentEvent, PaymentEventKind,
@@ -43,22 +43,15 @@ impl Letters {
         cause: Option<Uuid>,
         now: Timestamp,
     ) -> Result<Vec<Uuid>, sqlx::Error> {
-        let mut produced = Vec::with_capacity(self.all.len());
+        let mut batch = Batch::new(now);
         for letter in &self.all {
-            let id = match letter {
-                Letter::Confirm(result) => {
-                    outbox::append(connection, self.draft(cause, result.as_ref()), now).await?
-                }
-                Letter::Cancel(result) => {
-                    outbox::append(connection, self.draft(cause, result.as_ref()), now).await?
-                }
-                Letter::Event(event) => {
-                    outbox::append(connection, self.draft(cause, event.as_ref()), now).await?
-                }
+            match letter {
+                Letter::Confirm(result) => batch.add(&self.draft(cause, result.as_ref()))?,
+                Letter::Cancel(result) => batch.add(&self.draft(cause, result.as_ref()))?,
+                Letter::Event(event) => batch.add(&self.draft(cause, event.as_ref()))?,
             };
-            produced.push(id);
         }
-        Ok(produced)
+        batch.append(connection).await
     }
 
     fn draft<'a, P>(&'a self, causation_id: Option<Uuid>, payload: &'a P) -> Draft<'a, P> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Cashier;
 use super::calls::Task;
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
-use crate::store::{self, By};
+use crate::store::{self, By, Record};
 use service::clock::after;
 
 impl Cashier {
@@ -44,6 +44,7 @@ impl Cashier {
                 event,
                 lease: Lease::Need(owner),
                 inbox: Inbox::None,
+                found: None,
                 known: Known { refund, ..Known::default() },
             })
             .await?;
@@ -54,6 +55,16 @@ impl Cashier {
             "payment.confirm.before_publish"
         };
         self.drive(timer_task(payment_id, owner, point), first).await.map(drop)
+    }
+
+    /// Y14, Y17: asks about a payment that somebody says has changed. Whether the payment gateway
+    /// answered.
+    pub(crate) async fn look_into_hint(&self, found: &Record) -> Result<bool, Failure> {
+        let is_free = !found.is_leased(self.clock.now());
+        if is_free && self.is_known(found).await? {
+            return Ok(true);
+        }
+        self.look_into(found.payment.id()?).await
     }
 
     /// Y14, Y17: asks about a payment of which somebody said that it changed, or that was not asked

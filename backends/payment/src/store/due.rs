@@ -15,7 +15,7 @@ pub(crate) struct Counts {
 
 service::codes! {
     /// What is to be done, the most urgent first.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub(crate) enum Kind;
     Expire = "EXPIRE", Refund = "REFUND", Reconcile = "RECONCILE", Follow = "FOLLOW", Look = "LOOK",
 }
@@ -45,12 +45,13 @@ const EXPIRED: &str = "SELECT * FROM (SELECT 'EXPIRE' AS kind, payment_id AS id,
 /// What the payment gateway has to be asked for: refunds that are to be tried, payments in progress,
 /// what it announced, and payments that are done and were not looked into for long.
 const ASKED_FOR: &str = "\
-    SELECT * FROM (SELECT 'REFUND' AS kind, r.payment_id AS id, r.refund_id AS more, \
-    CAST(0 AS BIGINT) AS attempts FROM refunds r JOIN payments p ON p.payment_id = r.payment_id \
-    WHERE r.status IN ('REQUESTED', 'REFUSED') AND r.next_attempt_at <= $1 \
+    SELECT * FROM (SELECT 'REFUND' AS kind, payment_id AS id, refund_id AS more, \
+    CAST(0 AS BIGINT) AS attempts FROM refunds \
+    WHERE status IN ('REQUESTED', 'REFUSED') AND next_attempt_at <= $1 \
+    AND (SELECT COUNT(*) FROM payments p WHERE p.payment_id = refunds.payment_id \
     AND p.status IN ('DONE', 'PARTIAL_CANCELED') \
-    AND (p.leased_until IS NULL OR p.leased_until <= $1) \
-    ORDER BY r.next_attempt_at LIMIT $2) AS refunding \
+    AND (p.leased_until IS NULL OR p.leased_until <= $1)) = 1 \
+    ORDER BY next_attempt_at LIMIT $2) AS refunding \
     UNION ALL \
     SELECT * FROM (SELECT 'RECONCILE', payment_id, '', CAST(0 AS BIGINT) FROM payments \
     WHERE status = 'IN_PROGRESS' AND next_look_at <= $1 \

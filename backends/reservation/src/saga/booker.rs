@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::change::{Actor, Change, Known};
 use super::{Changed, Failure, Saga};
+use crate::store::record::Record;
 
 const LONGEST_KEY: usize = 200;
 
@@ -52,11 +53,12 @@ impl Saga {
     /// T06
     pub(crate) async fn approve(
         &self,
-        reservation_id: &str,
+        found: Record,
         payment: &Payment,
     ) -> Result<Changed, Failure> {
+        let reservation_id = found.key().to_owned();
         self.change(Change {
-            reservation_id,
+            reservation_id: &reservation_id,
             event: &|record, now| {
                 let least = after(now, self.timing.min_hold_left);
                 Ok(Some(Event::Approve(Approval {
@@ -66,6 +68,7 @@ impl Saga {
                     is_hold_long: record.hold_expires_at()?.is_some_and(|end| end >= least),
                 })))
             },
+            found: Some(Box::new(found)),
             known: Known { actor: Actor::Booker, key: Some(&payment.key), ..Known::default() },
         })
         .await
@@ -102,6 +105,7 @@ impl Saga {
                 event: &move |record, _| {
                     Ok(Some(Event::Cancel { is_in_window: today < record.check_in()? }))
                 },
+                found: None,
                 known: Known { actor, note: reason, ..Known::default() },
             })
             .await?;

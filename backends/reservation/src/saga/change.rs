@@ -1,6 +1,6 @@
 //! One transaction that takes a reservation from one state to the next.
 
-use ::reservation::machine::{Decision, Event, decide};
+use ::reservation::machine::{Decision, Effect, Event, decide};
 use jiff::Timestamp;
 use messaging::inbox;
 use service::stored::instant;
@@ -13,7 +13,7 @@ use crate::cms::bookings::Held;
 use crate::payments::Payment;
 use crate::store::answers;
 use crate::store::record::{self, Record};
-use crate::store::steps::{self, Claim};
+use crate::store::steps::{self, Claim, StepRow};
 
 /// How often a change is tried again when another one came between.
 const RACES: usize = 10;
@@ -28,6 +28,8 @@ pub(super) struct Change<'a> {
     pub(super) reservation_id: &'a str,
     /// What happens to it.
     pub(super) event: &'a Happening<'a>,
+    /// The reservation as it was found a moment ago, if it was. It may have changed since.
+    pub(super) found: Option<Box<Record>>,
     /// What is known beside the event.
     pub(super) known: Known<'a>,
 }
@@ -88,6 +90,8 @@ pub(crate) struct Changed {
     pub(crate) record: Record,
     /// The rows of the outbox that were written.
     pub(crate) produced: Vec<Uuid>,
+    /// The next step, when the change has ended one: taken for the same owner.
+    pub(crate) next: Option<StepRow>,
 }
 
 /// Why a change did not come about.
@@ -130,43 +134,75 @@ impl Actor {
 
 impl Saga {
     /// Makes a change, and makes it again when another one came between.
-    pub(super) async fn change(&self, change: Change<'_>) -> Result<Changed, Failure> {
+    pub(super) async fn change(&self, mut change: Change<'_>) -> Result<Changed, Failure> {
+        let mut found = change.found.take();
         for _ in 0..RACES {
-            if let Some(changed) = self.try_change(&change).await? {
-                self.hand_on(&changed);
-                return Ok(changed);
+            // What was found a moment ago refuses nothing: only the store does.
+            let is_old = found.is_some();
+            match self.try_change(&change, found.take()).await {
+                Ok(Some(changed)) if !is_old || changed.is_written() => {
+                    self.hand_on(&changed);
+                    return Ok(changed);
+                }
+                Ok(_) => {}
+                Err(Failure::Leased | Failure::Past) if is_old => {}
+                Err(failure) => return Err(failure),
             }
         }
         Err(Failure::Raced)
     }
 
     /// Makes a change; nothing when another one was faster.
-    async fn try_change(&self, change: &Change<'_>) -> Result<Option<Changed>, Failure> {
+    async fn try_change(
+        &self,
+        change: &Change<'_>,
+        found: Option<Box<Record>>,
+    ) -> Result<Option<Changed>, Failure> {
         let now = self.clock.now();
         let mut transaction = self.database.write().await?;
-        let found = record::load(&mut transaction, change.reservation_id).await?;
-        let before = found.ok_or(Failure::Unknown)?;
-        check_leases(&mut transaction, &before, &change.known).await?;
+        let before = if let Some(record) = found {
+            record
+        } else {
+            let stored = record::load(&mut transaction, change.reservation_id).await?;
+            Box::new(stored.ok_or(Failure::Unknown)?)
+        };
+        check_maker(&before, &change.known)?;
         let event = (change.event)(&before, now)?.ok_or(Failure::Past)?;
         let decision = decide(&before.facts()?, event);
         if decision.verdict.refusal().is_some() {
-            return Ok(Some(Changed { decision, record: before, produced: Vec::new() }));
+            return Ok(Some(Changed {
+                decision,
+                record: *before,
+                produced: Vec::new(),
+                next: None,
+            }));
         }
-        let after = self.apply(&before, &decision, &change.known, now)?;
+        let mut after = self.apply(&before, &decision, &change.known, now)?;
         if !record::update(&mut transaction, &after).await? {
             return Ok(None);
+        }
+        after.version += 1;
+        if let Some(claim) = change.known.step {
+            let gives_back = decision.effects.contains(&Effect::Release);
+            if !steps::finish(&mut transaction, claim, gives_back, &instant(now)).await? {
+                return Err(Failure::Leased);
+            }
         }
         let context =
             letters::Context { before: &before, after: &after, known: &change.known, now };
         context.note(&mut transaction, &decision).await?;
         let produced = context.carry_out(&mut transaction, &decision).await?;
         self.finish(&mut transaction, &after, &change.known, &produced).await?;
+        let next = match change.known.step {
+            Some(claim) => self.take_step(&mut transaction, after.key(), claim.owner).await?,
+            None => None,
+        };
         transaction.commit().await?;
         self.metrics.tell(&before, &after, &decision);
-        Ok(Some(Changed { decision, record: after, produced }))
+        Ok(Some(Changed { decision, record: after, produced, next }))
     }
 
-    /// What belongs to the change whatever was decided: its step, its message, its answer.
+    /// What belongs to the change whatever was decided: its message, its answer.
     async fn finish(
         &self,
         connection: &mut AnyConnection,
@@ -175,11 +211,6 @@ impl Saga {
         produced: &[Uuid],
     ) -> Result<(), Failure> {
         let now = self.clock.now();
-        if let Some(claim) = known.step
-            && !steps::finish(connection, claim, &instant(now)).await?
-        {
-            return Err(Failure::Leased);
-        }
         if let Some(message) = known.message {
             note_message(connection, message, produced, now).await?;
         }
@@ -207,19 +238,17 @@ pub(super) async fn note_message(
     }
 }
 
-/// Whoever has lost its lease has lost its say.
-async fn check_leases(
-    connection: &mut AnyConnection,
-    record: &Record,
-    known: &Known<'_>,
-) -> Result<(), Failure> {
-    if let Some(maker) = known.maker
-        && record.create_owner.as_deref() != Some(maker)
-    {
-        return Err(Failure::Leased);
+impl Changed {
+    /// Whether it is stored: what was refused is not.
+    fn is_written(&self) -> bool {
+        self.decision.verdict.refusal().is_none()
     }
-    match known.step {
-        Some(claim) if !steps::is_held(connection, claim).await? => Err(Failure::Leased),
+}
+
+/// Whoever has lost its lease has lost its say.
+fn check_maker(record: &Record, known: &Known<'_>) -> Result<(), Failure> {
+    match known.maker {
+        Some(maker) if record.create_owner.as_deref() != Some(maker) => Err(Failure::Leased),
         Some(_) | None => Ok(()),
     }
 }

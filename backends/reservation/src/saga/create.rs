@@ -1,7 +1,7 @@
 //! A reservation request: the room is looked at, the nights are held, the payment is made
 //! (T01–T04), and the same `Idempotency-Key` gets the same answer.
 
-use ::reservation::machine::{self, CmsStatus, Event, RefundStatus, Status};
+use ::reservation::machine::{self, CmsStatus, Effect, Event, RefundStatus, Status};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -390,12 +390,15 @@ impl Saga {
             event: &move |record, _| {
                 Ok((record.shown.status == Status::Requested.code()).then_some(event))
             },
+            found: Some(Box::new(record.clone())),
             known,
         };
         match self.change(change).await {
             Ok(changed) => {
-                // A room to be given back, or a result that came before.
-                self.work.notify_one();
+                // A result that came before is found by the worker's next look.
+                if changed.decision.effects.contains(&Effect::Release) {
+                    self.work.notify_one();
+                }
                 if changed.record.shown.status == Status::Requested.code() {
                     return Err(in_progress());
                 }

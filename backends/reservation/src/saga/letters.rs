@@ -2,7 +2,7 @@
 
 use ::reservation::machine::{Alert, Announcement, Decision, Effect, Row, Verdict};
 use jiff::Timestamp;
-use messaging::outbox::{self, Draft};
+use messaging::outbox::{Batch, Draft};
 use messaging::payload::{
     Payload, PaymentCancelRequested, PaymentConfirmRequested, RefundReason, ReservationEvent,
     ReservationEventKind,
@@ -69,28 +69,28 @@ impl Context<'_> {
         connection: &mut AnyConnection,
         decision: &Decision,
     ) -> Result<Vec<Uuid>, Failure> {
-        let mut produced = Vec::new();
+        let mut batch = Batch::new(self.now);
         for effect in &decision.effects {
-            produced.extend(self.effect(connection, *effect).await?);
+            self.effect(connection, *effect, &mut batch).await?;
         }
-        Ok(produced)
+        Ok(batch.append(connection).await?)
     }
 
     async fn effect(
         &self,
         connection: &mut AnyConnection,
         effect: Effect,
-    ) -> Result<Option<Uuid>, Failure> {
+        batch: &mut Batch,
+    ) -> Result<(), Failure> {
         let (key, now) = (self.after.key(), instant(self.now));
         match effect {
             Effect::OpenBookingSteps => {
-                for kind in [Kind::CmsApprove, Kind::CmsPaymentComplete] {
-                    steps::open(connection, key, (kind, ""), &now).await?;
-                }
+                let kinds = [(Kind::CmsApprove, ""), (Kind::CmsPaymentComplete, "")];
+                steps::open(connection, key, &kinds, &now).await?;
             }
             Effect::Release => {
                 steps::close_booking(connection, key, &now).await?;
-                steps::open(connection, key, (Kind::ReleaseRoom, ""), &now).await?;
+                steps::open(connection, key, &[(Kind::ReleaseRoom, "")], &now).await?;
             }
             Effect::Wake => {
                 steps::hurry(connection, key, None, &now).await?;
@@ -98,26 +98,22 @@ impl Context<'_> {
             Effect::KeepResult => {
                 if let Some(message) = self.known.message {
                     let content = serde_json::to_string(message.said)?;
-                    steps::open(connection, key, (Kind::ApplyResult, &content), &now).await?;
+                    steps::open(connection, key, &[(Kind::ApplyResult, &content)], &now).await?;
                 }
             }
             Effect::Alert(alert) => {
                 let (kind, detail) = words(alert);
                 history::alert(connection, key, (kind, detail), &now).await?;
             }
-            Effect::RequestConfirm => return Ok(Some(self.request_confirm(connection).await?)),
-            Effect::Refund(_) | Effect::RepeatRefund => {
-                return Ok(Some(self.request_refund(connection).await?));
-            }
-            Effect::Publish(announcement) => {
-                return Ok(Some(self.publish(connection, announcement).await?));
-            }
+            Effect::RequestConfirm => self.request_confirm(batch)?,
+            Effect::Refund(_) | Effect::RepeatRefund => self.request_refund(batch)?,
+            Effect::Publish(announcement) => self.publish(batch, announcement)?,
             Effect::AdoptKey | Effect::FreeKey => {}
         }
-        Ok(None)
+        Ok(())
     }
 
-    async fn request_confirm(&self, connection: &mut AnyConnection) -> Result<Uuid, sqlx::Error> {
+    fn request_confirm(&self, batch: &mut Batch) -> Result<(), sqlx::Error> {
         let record = self.after;
         let approve_by = record.approve_deadline.as_deref().map(read).transpose()?;
         let (Some(payment_id), Some(payment_key), Some(approve_by)) =
@@ -135,10 +131,10 @@ impl Context<'_> {
             currency: KRW.to_owned(),
             approve_by,
         };
-        self.append(connection, &command).await
+        self.add(batch, &command)
     }
 
-    async fn request_refund(&self, connection: &mut AnyConnection) -> Result<Uuid, sqlx::Error> {
+    fn request_refund(&self, batch: &mut Batch) -> Result<(), sqlx::Error> {
         let record = self.after;
         let reason_code = match record.refund_reason.as_deref() {
             Some("CUSTOMER") => RefundReason::Customer,
@@ -169,14 +165,10 @@ impl Context<'_> {
             reason: reason.unwrap_or(own_words).to_owned(),
             reason_code,
         };
-        self.append(connection, &command).await
+        self.add(batch, &command)
     }
 
-    async fn publish(
-        &self,
-        connection: &mut AnyConnection,
-        announcement: Announcement,
-    ) -> Result<Uuid, sqlx::Error> {
+    fn publish(&self, batch: &mut Batch, announcement: Announcement) -> Result<(), sqlx::Error> {
         let record = self.after;
         let shown = record.shown.clone();
         let (check_in, check_out) = (record.check_in()?, record.check_out()?);
@@ -200,14 +192,10 @@ impl Context<'_> {
             reason_code: shown.failure_code,
             reason: record.cancel_reason.clone().or(shown.failure_message),
         };
-        self.append(connection, &event).await
+        self.add(batch, &event)
     }
 
-    async fn append<P: Payload>(
-        &self,
-        connection: &mut AnyConnection,
-        payload: &P,
-    ) -> Result<Uuid, sqlx::Error> {
+    fn add<P: Payload>(&self, batch: &mut Batch, payload: &P) -> Result<(), sqlx::Error> {
         let draft = Draft {
             key: self.after.key(),
             correlation_id: self.after.key(),
@@ -215,7 +203,7 @@ impl Context<'_> {
             member_id: Some(self.after.member_id),
             payload,
         };
-        outbox::append(connection, draft, self.now).await
+        batch.add(&draft).map(drop)
     }
 }
 

@@ -37,7 +37,8 @@ impl Saga {
     ) -> Result<Changed, Failure> {
         let event = |_: &Record, _: Timestamp| Ok(Some(Event::Compensate));
         let known = Known { actor: Actor::Operator, note: Some(note), ..Known::default() };
-        let changed = self.change(Change { reservation_id, event: &event, known }).await?;
+        let changed =
+            self.change(Change { reservation_id, event: &event, found: None, known }).await?;
         self.work.notify_one();
         Ok(changed)
     }
@@ -114,7 +115,8 @@ impl Saga {
         }
         let event = |_: &Record, _: Timestamp| Ok(Some(Event::SettledByHand));
         let known = Known { actor: Actor::Operator, note: Some(note), ..Known::default() };
-        let changed = self.change(Change { reservation_id, event: &event, known }).await?;
+        let changed =
+            self.change(Change { reservation_id, event: &event, found: None, known }).await?;
         changed.decision.verdict.refusal().map_or(Ok(()), |_| Err(SettleError::State))
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use service::stored::instant;
 use uuid::Uuid;
 
-use super::change::{Actor, Change, Known, Message, note_message};
+use super::change::{Actor, Change, Changed, Known, Message, note_message};
 use super::{Failure, Saga};
 use crate::payments::{Payment, Status};
 use crate::store::history;
@@ -94,7 +94,7 @@ impl Saga {
     pub(crate) async fn hear(&self, message: &Message<'_>) -> Result<Vec<Uuid>, Failure> {
         let known = Known { message: Some(message), ..Known::default() };
         match self.take_in(message.said, known).await {
-            Ok(produced) => Ok(produced),
+            Ok(changed) => Ok(changed.produced),
             Err(Failure::Unknown) => self.hear_of_nobody(message).await,
             Err(failure) => Err(failure),
         }
@@ -107,20 +107,24 @@ impl Saga {
         let mut transaction = self.database.write().await?;
         let (reservation_id, at) = (message.said.order().to_string(), instant(now));
         let step = (Kind::ApplyResult, content.as_str());
-        steps::open(&mut transaction, &reservation_id, step, &at).await?;
+        steps::open(&mut transaction, &reservation_id, &[step], &at).await?;
         note_message(&mut transaction, message, &[], now).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// Deals with a result that was kept (T30).
-    pub(super) async fn apply_kept(&self, content: &str, claim: Claim<'_>) -> Result<(), Failure> {
+    pub(super) async fn apply_kept(
+        &self,
+        content: &str,
+        claim: Claim<'_>,
+    ) -> Result<Changed, Failure> {
         let said: Said = serde_json::from_str(content)?;
         let known = Known { step: Some(claim), ..Known::default() };
-        self.take_in(&said, known).await.map(drop)
+        self.take_in(&said, known).await
     }
 
-    async fn take_in(&self, said: &Said, known: Known<'_>) -> Result<Vec<Uuid>, Failure> {
+    async fn take_in(&self, said: &Said, known: Known<'_>) -> Result<Changed, Failure> {
         let payment = said.payment();
         let known = Known {
             actor: Actor::Payment,
@@ -131,8 +135,8 @@ impl Saga {
         };
         let event = |record: &Record, _: Timestamp| said.event(record).map(Some);
         let reservation_id = said.order().to_string();
-        let change = Change { reservation_id: &reservation_id, event: &event, known };
-        Ok(self.change(change).await?.produced)
+        let change = Change { reservation_id: &reservation_id, event: &event, found: None, known };
+        self.change(change).await
     }
 
     /// a result for a reservation that nobody knows.
@@ -170,7 +174,8 @@ impl Saga {
         };
         let key = payment.and_then(|payment| payment.key.as_deref());
         let known = Known { payment, key, ..Known::default() };
-        let changed = self.change(Change { reservation_id, event: &event, known }).await?;
+        let change = Change { reservation_id, event: &event, found: None, known };
+        let changed = self.change(change).await?;
         self.work.notify_one();
         tracing::debug!(reservation_id, rows = ?changed.decision.rows, "payment was asked");
         Ok(())

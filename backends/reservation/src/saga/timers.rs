@@ -51,8 +51,12 @@ impl Saga {
             let is_same = record.shown.status == status;
             Ok((is_same && !is_made).then_some(event))
         };
-        let change =
-            Change { reservation_id: &row.reservation_id, event: &event, known: Known::default() };
+        let change = Change {
+            reservation_id: &row.reservation_id,
+            event: &event,
+            found: None,
+            known: Known::default(),
+        };
         match self.change(change).await {
             Ok(_) => {
                 self.work.notify_one();

@@ -2,7 +2,7 @@
 
 use service::code::Code;
 use service::stored::read_code;
-use sqlx::{AnyConnection, AnyPool, FromRow};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 /// What a step does.
@@ -36,7 +36,6 @@ impl Code for Kind {
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct StepRow {
     pub(crate) id: String,
-    pub(crate) reservation_id: String,
     pub(crate) kind: String,
     pub(crate) state: String,
     pub(crate) content: String,
@@ -61,27 +60,36 @@ impl StepRow {
     }
 }
 
-/// Opens a step that is due at once.
+/// Opens steps that are due at once, to be taken in this order.
 pub(crate) async fn open(
     connection: &mut AnyConnection,
     reservation_id: &str,
-    (kind, content): (Kind, &str),
+    steps: &[(Kind, &str)],
     now: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let row = |number: usize| {
+        format!(
+            "SELECT ${}, $1, ${}, COALESCE(MAX(position), 0) + {}, 'OPEN', ${}, 0, $2, $2, $2 \
+             FROM saga_step WHERE reservation_id = $1",
+            3 * number + 3,
+            3 * number + 4,
+            number + 1,
+            3 * number + 5,
+        )
+    };
+    let rows: Vec<_> = (0..steps.len()).map(row).collect();
+    // Only numbers are composed.
+    let text = AssertSqlSafe(format!(
         "INSERT INTO saga_step (id, reservation_id, kind, position, state, content, attempts, \
-         next_attempt_at, created_at, updated_at) \
-         SELECT $1, $2, $3, COALESCE(MAX(position), 0) + 1, 'OPEN', $4, 0, $5, $5, $5 \
-         FROM saga_step WHERE reservation_id = $2",
-    )
-    .bind(Uuid::now_v7().to_string())
-    .bind(reservation_id.to_owned())
-    .bind(kind.code())
-    .bind(content.to_owned())
-    .bind(now.to_owned())
-    .execute(connection)
-    .await
-    .map(drop)
+         next_attempt_at, created_at, updated_at) {}",
+        rows.join(" UNION ALL ")
+    ));
+    let mut query = sqlx::query(text).bind(reservation_id.to_owned()).bind(now.to_owned());
+    for (kind, content) in steps {
+        query =
+            query.bind(Uuid::now_v7().to_string()).bind(kind.code()).bind((*content).to_owned());
+    }
+    query.execute(connection).await.map(drop)
 }
 
 /// Closes the open steps that would book the room.
@@ -101,59 +109,72 @@ pub(crate) async fn close_booking(
     .map(drop)
 }
 
-/// Marks a step as done while it still belongs to its owner; whether it did.
+/// Brings a step to its end while it is open and still its owner's; whether it was.
+///
+/// What gives the room back closes the steps that would book it.
 pub(crate) async fn finish(
     connection: &mut AnyConnection,
     claim: Claim<'_>,
+    gives_back: bool,
     now: &str,
 ) -> Result<bool, sqlx::Error> {
-    // A step that the same transaction has closed was carried out all the same.
     let done = sqlx::query(
-        "UPDATE saga_step SET state = CASE state WHEN 'OPEN' THEN 'DONE' ELSE state END, \
-         lease_owner = NULL, leased_until = NULL, last_error = NULL, updated_at = $3 \
-         WHERE id = $1 AND lease_owner = $2",
+        "UPDATE saga_step SET state = CASE WHEN $3 = 1 \
+         AND kind IN ('cms_approve', 'cms_payment_complete') THEN 'CLOSED' ELSE 'DONE' END, \
+         lease_owner = NULL, leased_until = NULL, last_error = NULL, updated_at = $4 \
+         WHERE id = $1 AND lease_owner = $2 AND state = 'OPEN'",
     )
     .bind(claim.id.to_owned())
     .bind(claim.owner.to_owned())
+    .bind(i64::from(gives_back))
     .bind(now.to_owned())
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether a step is open and still its owner's.
-pub(crate) async fn is_held(
+/// Takes the first open step of a reservation that is not being made any more, unless somebody works
+/// on it; the step, with the attempts before this one.
+pub(crate) async fn take_first(
     connection: &mut AnyConnection,
-    claim: Claim<'_>,
-) -> Result<bool, sqlx::Error> {
-    let found: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM saga_step WHERE id = $1 AND lease_owner = $2 AND state = 'OPEN'",
+    reservation_id: &str,
+    owner: &str,
+    (now, until): (&str, &str),
+) -> Result<Option<StepRow>, sqlx::Error> {
+    sqlx::query_as(
+        "UPDATE saga_step SET lease_owner = $2, leased_until = $3, attempts = attempts + 1 \
+         WHERE id = (SELECT s.id FROM saga_step s \
+         JOIN reservations r ON r.reservation_id = s.reservation_id \
+         WHERE s.reservation_id = $1 AND s.state = 'OPEN' AND r.status <> 'REQUESTED' \
+         ORDER BY s.position LIMIT 1) \
+         AND state = 'OPEN' AND (leased_until IS NULL OR leased_until <= $4) \
+         RETURNING id, kind, state, content, leased_until, \
+         attempts - 1 AS attempts, next_attempt_at, last_error, created_at, updated_at",
     )
-    .bind(claim.id.to_owned())
-    .bind(claim.owner.to_owned())
-    .fetch_one(connection)
-    .await?;
-    Ok(found == 1)
+    .bind(reservation_id.to_owned())
+    .bind(owner.to_owned())
+    .bind(until.to_owned())
+    .bind(now.to_owned())
+    .fetch_optional(connection)
+    .await
 }
 
-/// Takes a step that nobody works on, or keeps one; whether that went well.
-pub(crate) async fn take(
-    pool: &AnyPool,
+/// Keeps a step for its owner, who tries it once more; whether it still is its owner.
+pub(crate) async fn keep(
+    connection: &mut AnyConnection,
     claim: Claim<'_>,
-    (now, until): (&str, &str),
+    until: &str,
 ) -> Result<bool, sqlx::Error> {
-    let taken = sqlx::query(
-        "UPDATE saga_step SET lease_owner = $2, leased_until = $3, attempts = attempts + 1 \
-         WHERE id = $1 AND state = 'OPEN' \
-         AND (leased_until IS NULL OR leased_until <= $4 OR lease_owner = $2)",
+    let kept = sqlx::query(
+        "UPDATE saga_step SET leased_until = $3, attempts = attempts + 1 \
+         WHERE id = $1 AND state = 'OPEN' AND lease_owner = $2",
     )
     .bind(claim.id.to_owned())
     .bind(claim.owner.to_owned())
     .bind(until.to_owned())
-    .bind(now.to_owned())
-    .execute(pool)
+    .execute(connection)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(kept.rows_affected() == 1)
 }
 
 /// Leaves a step for later.
@@ -195,30 +216,13 @@ pub(crate) async fn hurry(
     Ok(hurried.rows_affected())
 }
 
-/// The first open step of a reservation that is not being made any more.
-pub(crate) async fn first_open(
-    pool: &AnyPool,
-    reservation_id: &str,
-) -> Result<Option<StepRow>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT s.id, s.reservation_id, s.kind, s.state, s.content, s.leased_until, s.attempts, \
-         s.next_attempt_at, s.last_error, s.created_at, s.updated_at FROM saga_step s \
-         JOIN reservations r ON r.reservation_id = s.reservation_id \
-         WHERE s.reservation_id = $1 AND s.state = 'OPEN' AND r.status <> 'REQUESTED' \
-         ORDER BY s.position LIMIT 1",
-    )
-    .bind(reservation_id.to_owned())
-    .fetch_optional(pool)
-    .await
-}
-
 /// Every step of a reservation, the first one first.
 pub(crate) async fn list(
     pool: &AnyPool,
     reservation_id: &str,
 ) -> Result<Vec<StepRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT id, reservation_id, kind, state, content, leased_until, attempts, \
+        "SELECT id, kind, state, content, leased_until, attempts, \
          next_attempt_at, last_error, created_at, updated_at FROM saga_step \
          WHERE reservation_id = $1 ORDER BY position",
     )

@@ -42,6 +42,37 @@ fn a_05_a_refund_is_refused_in_doubt_and_done_at_last() {
     });
 }
 
+/// T33 RF9 X-28: the payment gateway refuses to return the money for good, and an operator has returned
+/// it elsewhere.
+#[test]
+fn t33_a_refund_is_settled_by_hand() {
+    on_each(async |stage| {
+        let pending = stage.approved(0).await;
+        stage.check_confirmed(&pending).await;
+        let id = &pending.reservation_id;
+        let settle = async |note: &str| {
+            let target = format!("/internal/v1/reservations/{id}/refund/settle");
+            let body = Some(json!({ "note": note }));
+            stage.platform.ask(Service::Reservation, Method::POST, &target, body).await.unwrap()
+        };
+        let early = settle("nothing to be settled").await;
+        assert_eq!((early.status.as_u16(), early.code()), (409, "INVALID_STATE"), "{early}");
+
+        let refused =
+            json!({ "operation": "cancel", "kind": "pg_code", "value": "NOT_CANCELABLE_PAYMENT" });
+        stage.pg_fault(refused).await;
+        stage.booker.cancel(id).await.unwrap();
+        stage.wait_for(id, "CANCELLED", "FAILED").await;
+        let settled = settle("paid back by bank transfer 4711").await;
+        assert_eq!(settled.status, 202, "{settled}");
+        stage.wait_for(id, "CANCELLED", "DONE").await;
+        assert_eq!(stage.money(id).await, (pending.amount, 0), "none of it by the payment gateway");
+        assert_eq!(stage.cms_status(id).await, "CANCELLED");
+        let again = settle("once more").await;
+        assert_eq!((again.status.as_u16(), again.code()), (409, "INVALID_STATE"), "{again}");
+    });
+}
+
 /// A-06 X-04
 #[test]
 fn a_06_a_lost_answer_to_a_confirm_charges_once() {

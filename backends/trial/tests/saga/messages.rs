@@ -3,9 +3,11 @@
 use messaging::broker::Record;
 use messaging::topic::Topic;
 use reqwest::Method;
+use serde_json::Value;
 use trial::platform::{Platform, Service};
+use uuid::Uuid;
 
-use crate::stage::{eventually, on_each};
+use crate::stage::{Stage, eventually, on_each};
 
 /// What a service counts of a topic, over all labels.
 async fn counted(platform: &Platform, service: Service, metric: &str, topic: Topic) -> u64 {
@@ -18,6 +20,16 @@ async fn counted(platform: &Platform, service: Service, metric: &str, topic: Top
 /// How many messages of a topic had their effect before, as a service counts them.
 async fn duplicates(platform: &Platform, service: Service, topic: Topic) -> u64 {
     counted(platform, service, "messages_duplicate_total", topic).await
+}
+
+/// Waits until the reservation service has counted so many contradictions, or more.
+async fn contradictions(platform: &Platform, least: u64) {
+    eventually("contradictions are counted", async || {
+        let text = platform.metrics(Service::Reservation).await.unwrap();
+        let counted = text.lines().find_map(|line| line.strip_prefix("saga_contradiction_total "));
+        (counted.unwrap().parse::<u64>().unwrap() >= least).then_some(())
+    })
+    .await;
 }
 
 /// A-10 X-13: everything that was ever asked of payment is asked once more, and everything it ever
@@ -101,5 +113,56 @@ fn a_11_poison_stops_nobody() {
         let unknown = redrive.replace(&format!("/{}/", list[0]["offset"]), "/4711/");
         let reply = ask(Method::POST, &unknown).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (404, "DEAD_LETTER_NOT_FOUND"));
+    });
+}
+
+/// payment says first this and then that. What came first stays, and somebody is told.
+#[test]
+fn x_18_the_first_of_two_results_wins() {
+    on_each(async |stage| {
+        let paid = stage.approved(0).await;
+        stage.check_confirmed(&paid).await;
+        stage.pg_fault(Stage::once("confirm", "pg_code", "REJECT_CARD_PAYMENT")).await;
+        let refused = stage.approved(1).await;
+        stage.check_undone(&refused, "FAILED", "NONE").await;
+
+        let topic = Topic::PaymentConfirmResponse;
+        let results = stage.platform.records(topic.name(), topic.partitions()).await.unwrap();
+        let of = |id: &str| {
+            let mut own =
+                results.iter().filter(|record| record.key.as_deref() == Some(id.as_bytes()));
+            let record = own.next().unwrap();
+            let body: Value = serde_json::from_slice(&record.body).unwrap();
+            (record.clone(), body)
+        };
+        // Each is told the outcome of the other one, under its own names.
+        let swapped = |id: &str, other: &str| {
+            let ((mut record, mut body), (_, told)) = (of(id), of(other));
+            body["id"] = Uuid::now_v7().to_string().into();
+            for member in ["status", "value", "code", "result", "method", "approvedAt", "failure"] {
+                match told["payload"].get(member) {
+                    Some(value) => body["payload"][member] = value.clone(),
+                    None => drop(body["payload"].as_object_mut().unwrap().remove(member)),
+                }
+            }
+            record.body = body.to_string().into_bytes();
+            record
+        };
+        let (paid_id, refused_id) = (&paid.reservation_id, &refused.reservation_id);
+        let broker = stage.platform.broker().await.unwrap();
+        broker.publish(vec![swapped(paid_id, refused_id)]).await.unwrap();
+        contradictions(&stage.platform, 1).await;
+        stage.check_confirmed(&paid).await;
+        let seen = stage.operations(paid_id).await;
+        assert_eq!(seen["attention"][0]["kind"], "CONTRADICTION", "{seen}");
+
+        // Money of which nobody knew is asked back, and payment says that none was taken.
+        broker.publish(vec![swapped(refused_id, paid_id)]).await.unwrap();
+        contradictions(&stage.platform, 2).await;
+        stage.wait_for(refused_id, "FAILED", "REQUESTED").await;
+        let seen = stage.operations(refused_id).await;
+        assert_eq!(seen["attention"][0]["kind"], "CONTRADICTION", "{seen}");
+        assert_eq!(stage.money(refused_id).await, (0, 0));
+        assert_eq!(stage.platform.dead_letters().await.unwrap(), 0);
     });
 }
