@@ -96,7 +96,8 @@ fn mail(reader: &mut Reader<'_>) -> Option<MailSettings> {
         }
     };
     if shows_password(&url) {
-        let reason = "would send its password for everybody to read; add ?tls=required, or use smtps://";
+        let reason =
+            "would send its password for everybody to read; add ?tls=required, or use smtps://";
         reader.reject("SMTP_URL", reason);
     }
     let Ok(from) = from.parse() else {

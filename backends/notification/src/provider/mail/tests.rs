@@ -116,7 +116,9 @@ async fn what_a_mail_server_says_is_classified() {
             .await
             .unwrap_err()
     };
-    for (recipient, message) in [("550 5.1.1 no such mailbox", TAKEN), (TAKEN, "552 5.2.3 too long")] {
+    for (recipient, message) in
+        [("550 5.1.1 no such mailbox", TAKEN), (TAKEN, "552 5.2.3 too long")]
+    {
         let error = of(recipient, message).await;
         assert!(matches!(error, Undelivered::Never(_)), "{error:?}");
     }
