@@ -9,3 +9,5 @@ CREATE INDEX payments_open ON payments (next_look_at) WHERE status = 'IN_PROGRES
 CREATE INDEX payments_done ON payments (next_look_at) WHERE status IN ('DONE', 'PARTIAL_CANCELED');
 CREATE INDEX payments_alert ON payments (updated_at) WHERE alert IS NOT NULL;
 CREATE INDEX refunds_open ON refunds (next_attempt_at) WHERE status IN ('REQUESTED', 'REFUSED');
+-- Counted every few seconds, and listed for operators.
+CREATE INDEX refunds_refused ON refunds (created_at, refund_id) WHERE status = 'REFUSED';

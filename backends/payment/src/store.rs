@@ -47,7 +47,7 @@ pub(crate) struct Record {
 }
 
 /// What is stored of a payment.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct PaymentRow {
     pub(crate) payment_id: String,
     pub(crate) order_id: String,

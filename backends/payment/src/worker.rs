@@ -40,7 +40,7 @@ impl Worker {
         let mut ticks = interval(fastest.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = interval(COUNT);
-        let mut hands = Hands::new(HANDS);
+        let mut hands = Hands::new(HANDS, self.cashier.timing.attempt_limit());
         let mut is_more = false;
         loop {
             tokio::select! {

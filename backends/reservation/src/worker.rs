@@ -57,7 +57,7 @@ impl Worker {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counts = interval(COUNT);
         let mut forgets = interval(FORGET);
-        let mut hands = Hands::new(HANDS);
+        let mut hands = Hands::new(HANDS, self.saga.timing.attempt_limit());
         let mut is_more = false;
         loop {
             tokio::select! {

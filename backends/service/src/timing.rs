@@ -15,6 +15,8 @@ use crate::settings::Reader;
 
 /// The most often a call is repeated.
 const MOST_RETRIES: u32 = 10;
+/// The share of `max_poll_interval` that one attempt may take.
+const SHARE_OF_POLL: u32 = 3;
 
 /// One table: name, type, default, meaning.
 macro_rules! timings {
@@ -133,6 +135,12 @@ impl Timing {
     pub fn create_calls(&self) -> Duration {
         self.cms_timeout * (1 + self.cms_retries)
             + self.payment_timeout * (1 + self.payment_retries)
+    }
+
+    /// How long one attempt at a record, or one look at what is due, may take: no consumer stays
+    /// away from its broker for too long (C7).
+    pub fn attempt_limit(&self) -> Duration {
+        self.max_poll_interval / SHARE_OF_POLL
     }
 
     /// What must hold between the settings of a profile.

@@ -113,20 +113,13 @@ pub struct Platform {
 impl Platform {
     /// Starts everything on empty stores, with timings of a profile, and waits until it serves.
     pub fn start(backing: Backing, profile: Profile) -> Result<Self> {
-        // Held until all are found: no two are the same.
-        let mut held = Vec::new();
-        let mut addresses = BTreeMap::new();
-        for service in Service::ALL {
-            addresses.insert(service, free_address(&mut held)?);
-        }
-        let admin = free_address(&mut held)?;
-        drop(held);
+        let [admin, of_services @ ..] = free_addresses::<{ Service::ALL.len() + 1 }>()?;
         let platform = Self {
             backing,
             profile,
             signer: Signer::new()?,
             journal: Journal::default(),
-            addresses,
+            addresses: Service::ALL.into_iter().zip(of_services).collect(),
             admin,
             processes: Mutex::default(),
             others: Mutex::default(),
@@ -200,8 +193,8 @@ impl Platform {
 
     /// Starts a second process of a service on an address of its own; it ends with the platform.
     pub fn start_another(&self, service: Service) -> Result<()> {
-        let process = self
-            .launch(service, &[("LISTEN", &free_address(&mut Vec::new())?), ("INSTANCE", "2")])?;
+        let [address] = free_addresses()?;
+        let process = self.launch(service, &[("LISTEN", &address), ("INSTANCE", "2")])?;
         self.others.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         Ok(())
     }
@@ -452,15 +445,18 @@ fn programs() -> Result<PathBuf> {
     Ok(if is_test { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() })
 }
 
-/// An address below the range that the system takes ports of outgoing connections from: one of those
-/// would take the place of a service that is down for a moment.
-fn free_address(held: &mut Vec<TcpListener>) -> Result<String> {
+/// Addresses that differ, below the range that the system takes ports of outgoing connections from:
+/// one of those would take the place of a service that is down for a moment.
+fn free_addresses<const COUNT: usize>() -> Result<[String; COUNT]> {
+    // Held until all are found, and not longer.
+    let mut held = Vec::new();
     for _ in 0..PORT_ATTEMPTS {
-        let address = format!("127.0.0.1:{}", fastrand::u16(PORTS));
-        if let Ok(listener) = TcpListener::bind(&address) {
-            held.push(listener);
-            return Ok(address);
+        if held.len() == COUNT {
+            break;
         }
+        let address = format!("127.0.0.1:{}", fastrand::u16(PORTS));
+        held.extend(TcpListener::bind(&address).map(|listener| (address, listener)));
     }
-    Err("no port is free".into())
+    let addresses: Vec<_> = held.into_iter().map(|(address, _)| address).collect();
+    addresses.try_into().map_err(|_| "no port is free".into())
 }

@@ -28,9 +28,6 @@ use crate::topic::Topic;
 use crate::validation::{Reading, SchemaError, Schemas, Unreadable};
 use crate::{pause, spread};
 
-/// The share of `max_poll_interval` that one attempt at a record may take (C7).
-const SHARE_OF_POLL: u32 = 3;
-
 /// For how many records an offset is committed at once while others wait.
 const MOST: usize = 32;
 /// How long a record waits for its commit while others are handled, and the one in flight.
@@ -87,6 +84,22 @@ struct Done {
     envelope: Option<Envelope>,
 }
 
+/// How far a partition's task has come.
+struct Progress {
+    lane: Lane,
+    done: Vec<Done>,
+}
+
+impl Progress {
+    /// Whether a commit may wait for the records behind.
+    fn may_go_on(&self) -> bool {
+        let is_late = self.done.first().is_some_and(|first| first.job.began.elapsed() >= LATEST);
+        // Nobody should have to wait to be told of a dead letter, nor see it twice.
+        let is_dead = self.done.last().is_some_and(|last| matches!(last.outcome, Outcome::Dead));
+        self.lane.has_more() && self.done.len() < MOST && !is_late && !is_dead
+    }
+}
+
 impl<H: Handler> Worker<H> {
     pub(super) fn new(bus: Bus, handler: H) -> Result<Self, SchemaError> {
         Ok(Self { bus, handler, schemas: Schemas::new()? })
@@ -96,10 +109,10 @@ impl<H: Handler> Worker<H> {
     ///
     /// While records wait, an offset is committed for several of them: whoever has the partition next
     /// may see them once more, as after every crash, and the inbox tells.
-    pub(super) async fn work(self: Arc<Self>, mut lane: Lane) {
+    pub(super) async fn work(self: Arc<Self>, lane: Lane) {
         let Some(topic) = Topic::by_code(&lane.slot.topic) else { return };
-        let mut done = Vec::new();
-        while let Some(placed) = lane.next().await {
+        let mut progress = Progress { lane, done: Vec::new() };
+        while let Some(placed) = progress.lane.next().await {
             let job = Job {
                 placed,
                 topic,
@@ -109,19 +122,17 @@ impl<H: Handler> Worker<H> {
                 in_place: 0,
                 outages: 0,
             };
-            let Ok(handled) = self.take(&mut lane, job).await else { break };
-            done.push(handled);
-            let is_late = done.first().is_some_and(|first| first.job.began.elapsed() >= LATEST);
-            let is_to_wait = lane.has_more() && done.len() < MOST && !is_late;
-            if !is_to_wait && self.commit(&mut lane, &mut done).await.is_err() {
+            let Ok(done) = self.take(&mut progress, job).await else { break };
+            progress.done.push(done);
+            if !progress.may_go_on() && self.commit(&mut progress).await.is_err() {
                 return;
             }
         }
         // Whoever takes the partition over goes on behind what was handled.
-        drop(self.commit(&mut lane, &mut done).await);
+        drop(self.commit(&mut progress).await);
     }
 
-    async fn take(&self, lane: &mut Lane, mut job: Job) -> Result<Done, Left> {
+    async fn take(&self, progress: &mut Progress, mut job: Job) -> Result<Done, Left> {
         let (outcome, envelope) = match self.schemas.read(job.topic, &job.placed.record.body) {
             Ok(Reading::Message(envelope)) => {
                 let received = Received {
@@ -132,12 +143,12 @@ impl<H: Handler> Worker<H> {
                     is_redriven: has_header(&job.placed, header::REDRIVEN_AT),
                     duplicate: Duplicate::default(),
                 };
-                (self.handle(lane, &mut job, &received).await?, Some(received.envelope))
+                (self.handle(progress, &mut job, &received).await?, Some(received.envelope))
             }
             Ok(Reading::UnknownKind) => (Outcome::Skipped, None),
             Err(unreadable) => {
                 let code = code_of(&unreadable);
-                self.bury(lane, &mut job, code, told(&unreadable)).await?;
+                self.bury(progress, &mut job, code, told(&unreadable)).await?;
                 (Outcome::Dead, None)
             }
         };
@@ -148,7 +159,7 @@ impl<H: Handler> Worker<H> {
     /// Tries until it is done, given up or left.
     async fn handle(
         &self,
-        lane: &mut Lane,
+        progress: &mut Progress,
         job: &mut Job,
         received: &Received,
     ) -> Result<Outcome, Left> {
@@ -158,17 +169,18 @@ impl<H: Handler> Worker<H> {
                 Ok(()) if received.is_duplicate() => return Ok(Outcome::Duplicate),
                 Ok(()) => return Ok(Outcome::Handled),
                 Err(Trouble::Permanent(reason)) => {
-                    self.bury(lane, job, "PERMANENT", reason).await?;
+                    self.bury(progress, job, "PERMANENT", reason).await?;
                     return Ok(Outcome::Dead);
                 }
-                Err(Trouble::Infrastructure(cause)) => self.outage(lane, job, &cause).await?,
+                Err(Trouble::Infrastructure(cause)) => self.outage(progress, job, &cause).await?,
                 Err(Trouble::Transient(cause)) => {
                     if let Some(wait) = self.next_attempt(job) {
                         job.in_place += 1;
                         tracing::info!(topic = job.topic.name(), id = %received.envelope.id,
                             attempt = job.attempts, cause = told(&*cause), "a message is tried again");
-                        wait_or_leave(lane, wait).await?;
-                    } else if self.hand_over(lane, job, received, &cause).await? {
+                        self.commit(progress).await?;
+                        wait_or_leave(&mut progress.lane, wait).await?;
+                    } else if self.hand_over(progress, job, received, &cause).await? {
                         return Ok(Outcome::HandedOver);
                     }
                 }
@@ -187,7 +199,7 @@ impl<H: Handler> Worker<H> {
     /// Leaves the message to a worker; whether that worked.
     async fn hand_over(
         &self,
-        lane: &mut Lane,
+        progress: &mut Progress,
         job: &mut Job,
         received: &Received,
         cause: &Cause,
@@ -196,7 +208,7 @@ impl<H: Handler> Worker<H> {
             Ok(()) => Ok(true),
             // Whatever stands in the way, the message must not be lost, nor be a dead letter.
             Err(trouble) => {
-                self.outage(lane, job, &Cause::from(trouble)).await?;
+                self.outage(progress, job, &Cause::from(trouble)).await?;
                 Ok(false)
             }
         }
@@ -212,7 +224,7 @@ impl<H: Handler> Worker<H> {
         let trace_id = trace_id_of(envelope.traceparent.as_deref());
         let span = tracing::info_span!("message", trace_id, topic = received.topic.name(),
             id = %envelope.id, correlation_id = envelope.correlation_id);
-        let limit = self.bus.timing.max_poll_interval / SHARE_OF_POLL;
+        let limit = self.bus.timing.attempt_limit();
         match timeout(limit, traced(trace_id, caught(future))).instrument(span).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => Err(Trouble::Transient(panic)),
@@ -220,8 +232,19 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Waits out a part of an outage: the partition pauses, the process is not ready.
-    async fn outage(&self, lane: &mut Lane, job: &mut Job, cause: &Cause) -> Result<(), Left> {
+    /// Waits out a part of an outage, behind what was handled before.
+    async fn outage(
+        &self,
+        progress: &mut Progress,
+        job: &mut Job,
+        cause: &Cause,
+    ) -> Result<(), Left> {
+        self.commit(progress).await?;
+        self.pause(&mut progress.lane, job, cause).await
+    }
+
+    /// The partition pauses, the process is not ready.
+    async fn pause(&self, lane: &mut Lane, job: &mut Job, cause: &Cause) -> Result<(), Left> {
         let part = format!("group {}, {}/{}", H::GROUP, job.topic.name(), job.placed.partition);
         if job.outages == 0 {
             tracing::warn!(
@@ -243,7 +266,7 @@ impl<H: Handler> Worker<H> {
     /// Publishes a dead letter.
     async fn bury(
         &self,
-        lane: &mut Lane,
+        progress: &mut Progress,
         job: &mut Job,
         code: &'static str,
         text: String,
@@ -270,14 +293,15 @@ impl<H: Handler> Worker<H> {
                     );
                     return Ok(());
                 }
-                Err(error) => self.outage(lane, job, &error.into()).await?,
+                Err(error) => self.outage(progress, job, &error.into()).await?,
             }
         }
     }
 
-    /// Commits the offset behind the last of these records, or finds out that the partition is
-    /// somebody else's.
-    async fn commit(&self, lane: &mut Lane, done: &mut Vec<Done>) -> Result<(), Left> {
+    /// Commits the offset behind what was handled, or finds out that the partition is somebody
+    /// else's.
+    async fn commit(&self, progress: &mut Progress) -> Result<(), Left> {
+        let Progress { lane, done } = progress;
         let Some(Done { job, .. }) = done.last_mut() else { return Ok(()) };
         let offset = job.placed.offset + 1;
         loop {
@@ -289,7 +313,7 @@ impl<H: Handler> Worker<H> {
                         "a record is left to whoever has its partition now");
                     return Err(Left);
                 }
-                Err(error) => self.outage(lane, job, &error.into()).await?,
+                Err(error) => self.pause(lane, job, &error.into()).await?,
             }
         }
         self.bus.metrics.committed(&lane.slot, H::GROUP, offset);

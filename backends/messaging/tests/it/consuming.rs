@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use messaging::consumer::Trouble;
 use messaging::dead_letter;
+use messaging::payload::TravelEvent;
 
 use crate::harness::{
     Listener, Stage, TOPIC, event, eventually, header, on_each_broker, raw, record,
@@ -54,7 +55,7 @@ async fn a_11_x_14_poison_is_put_aside_and_can_be_sent_again() {
         let broken = Arc::new(AtomicUsize::new(1));
         let is_broken = Arc::clone(&broken);
         let listener = Listener::new(move |record| {
-            let event: messaging::payload::TravelEvent = record.payload()?;
+            let event: TravelEvent = record.payload()?;
             if event.title == "odd" && is_broken.load(Ordering::SeqCst) == 1 {
                 return Err(Trouble::Permanent("odd".to_owned()));
             }
@@ -161,6 +162,27 @@ async fn x_16_an_outage_pauses_the_partition() {
         assert_eq!(listener.count(), 10);
         assert_eq!(process.bus.health.check(), Ok(()));
         assert!(process.dead_letters().await.is_empty());
+        process.end().await;
+    })
+    .await;
+}
+
+/// C2: what was handled is not handled again because the next one has to wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn c2_what_was_handled_is_committed_before_a_wait() {
+    on_each_broker(async |stage: Stage| {
+        let process = stage.process("1").await;
+        let listener =
+            Listener::new(|record| match record.payload::<TravelEvent>()?.title.as_str() {
+                "last" => Err(Trouble::Infrastructure("no database".into())),
+                _ => Ok(()),
+            });
+        let titles = ["one", "two", "three", "four", "five", "last"];
+        process.publish(titles.map(|title| record("a", title)).to_vec()).await;
+        process.consume(&listener);
+        eventually("five are committed", async || process.counted("offset_committed") == 5).await;
+        eventually("the sixth waits", async || process.bus.health.check().is_err()).await;
+        assert_eq!(listener.titles("a")[..6], titles);
         process.end().await;
     })
     .await;

@@ -16,6 +16,7 @@ use sqlx::AnyConnection;
 
 use super::change::{Change, Failure, Lease};
 use super::{Cashier, papers};
+use crate::gateway::View;
 use crate::store::write::{self, Step};
 use crate::store::{CancelRow, PaymentRow, Record, RefundRow, flag, reason_code};
 
@@ -273,8 +274,13 @@ fn adopt(row: &mut PaymentRow, decision: &Decision, change: &Change<'_>) {
     if let Some(alert) = lasting {
         row.alert = Some(papers::alert_code(alert).to_owned());
     }
+    show(row, decision, known.view);
+}
+
+/// Takes over what the payment gateway tells of a payment that was charged.
+pub(super) fn show(row: &mut PaymentRow, decision: &Decision, view: Option<&View>) {
     let is_charged = decision.payment.is_charged() || decision.payment.status == Status::Canceled;
-    if let Some(view) = known.view.filter(|_| is_charged) {
+    if let Some(view) = view.filter(|_| is_charged) {
         row.method = view.method.clone().or(row.method.take());
         row.details.clone_from(&view.details);
         row.last_transaction_key =

@@ -6,8 +6,9 @@ use service::clock::after;
 use service::stored::read;
 use uuid::Uuid;
 
+use super::apply::{self, show};
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
-use super::{Cashier, Message, apply};
+use super::{Cashier, Message};
 use crate::gateway::{Order, Told};
 use crate::store::{Record, due};
 
@@ -25,6 +26,17 @@ pub(super) struct Task<'a> {
     pub(super) cause: Option<Uuid>,
     /// Where the process may die before its result is published.
     pub(super) publish_point: &'static str,
+}
+
+/// What the payment gateway says of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glance {
+    /// What is known of it.
+    Known,
+    /// Something else.
+    New,
+    /// Nothing.
+    Silent,
 }
 
 impl Cashier {
@@ -96,20 +108,23 @@ impl Cashier {
         Ok(Changed { is_silent: seen == Seen::NoAnswer, ..changed })
     }
 
-    /// Whether the payment gateway says of a payment what is known of it, so that there is nothing to
+    /// Asks the payment gateway without a lease, which is enough to learn that there is nothing to
     /// be written down.
-    pub(super) async fn is_known(&self, record: &Record) -> Result<bool, Failure> {
+    pub(super) async fn glance(&self, record: &Record) -> Result<Glance, Failure> {
         let asked_at = self.clock.now();
         let told = self.gateway.query(&order(record)).await;
         self.heed(told.is_misconfigured, &told);
-        if told.view.is_none() {
-            return Ok(false);
+        if told.answer == Seen::NoAnswer {
+            return Ok(Glance::Silent);
         }
         let known = record.facts()?;
         let facts = Facts { record, now: asked_at, is_leased: false, is_foreign: false };
         let decision = decide(&known, self.seen(Asked::Hint, told.answer, asked_at)(&facts));
         let is_over = decision.next == Next::Rest && decision.effects.is_empty();
-        Ok(is_over && decision.payment == known)
+        let mut row = record.payment.clone();
+        show(&mut row, &decision, told.view.as_ref());
+        let is_known = is_over && decision.payment == known && row == record.payment;
+        Ok(if is_known { Glance::Known } else { Glance::New })
     }
 
     /// What an answer of the payment gateway means.

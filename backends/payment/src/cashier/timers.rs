@@ -4,7 +4,7 @@ use payment::machine::{Asked, Decision, Event, Next};
 use uuid::Uuid;
 
 use super::Cashier;
-use super::calls::Task;
+use super::calls::{Glance, Task};
 use super::change::{Change, Changed, Facts, Failure, Inbox, Known, Lease};
 use crate::store::{self, By, Record};
 use service::clock::after;
@@ -61,10 +61,12 @@ impl Cashier {
     /// answered.
     pub(crate) async fn look_into_hint(&self, found: &Record) -> Result<bool, Failure> {
         let is_free = !found.is_leased(self.clock.now());
-        if is_free && self.is_known(found).await? {
-            return Ok(true);
+        let glance = if is_free { self.glance(found).await? } else { Glance::New };
+        match glance {
+            Glance::Known => Ok(true),
+            Glance::New => self.look_into(found.payment.id()?).await,
+            Glance::Silent => Ok(false),
         }
-        self.look_into(found.payment.id()?).await
     }
 
     /// Y14, Y17: asks about a payment of which somebody said that it changed, or that was not asked

@@ -36,7 +36,8 @@ pub(crate) async fn due(pool: &AnyPool, now: &str, limit: i64) -> Result<Vec<Due
 /// Puts a reservation's time off unless somebody else has; whether nobody had.
 pub(crate) async fn put_off(pool: &AnyPool, row: &DueRow, next: &str) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "UPDATE reservations SET due_at = $3 WHERE reservation_id = $1 AND due_at = $2",
+        "UPDATE reservations SET due_at = $3, version = version + 1 \
+         WHERE reservation_id = $1 AND due_at = $2",
     )
     .bind(row.reservation_id.clone())
     .bind(row.due_at.clone())
