@@ -1,14 +1,13 @@
 //! `lb://service` (`global.md` 3, `predicates.md` 8; GG-01, GG-02), health of instances, and the
 //! retry budget.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{Gate, Gateway, Reply, Unreachable, Upstream, eventually};
+use crate::support::{Gate, Gateway, Refusing, Reply, Unreachable, Upstream, eventually};
 
 /// A file with one route for all paths to the service `svc`.
 fn file(instances: &[String], more: &str) -> String {
@@ -53,10 +52,11 @@ fn count(answers: &[String], name: &str) -> usize {
     answers.iter().filter(|answer| *answer == name).count()
 }
 
-/// An address where nobody listens.
-fn closed() -> SocketAddr {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.local_addr().unwrap()
+/// Instances that refuse everybody, and how the file names them.
+fn dead(count: usize) -> (Vec<Refusing>, Vec<String>) {
+    let refusing: Vec<_> = (0..count).map(|_| Refusing::start()).collect();
+    let named = refusing.iter().map(|one| named("", &one.uri())).collect();
+    (refusing, named)
 }
 
 /// What the admin listener says about an instance of the only service.
@@ -100,7 +100,8 @@ fn gg_02_two_instances_share_the_traffic_one_after_the_other() {
 #[test]
 fn gg_02_a_dead_instance_is_skipped_and_no_request_fails() {
     let alive = saying("alive");
-    let gateway = gateway(&[named("dead", &format!("http://{}", closed())), at(&alive)], "");
+    let dead = Refusing::start();
+    let gateway = gateway(&[named("dead", &dead.uri()), at(&alive)], "");
     assert_eq!(count(&answers(&gateway, 20), "alive"), 20);
     assert_eq!(instance(&gateway, 0)["state"], "down");
     let attempts: u64 = alive.seen().len().try_into().unwrap();
@@ -110,8 +111,9 @@ fn gg_02_a_dead_instance_is_skipped_and_no_request_fails() {
 #[test]
 fn a_body_that_was_not_sent_yet_goes_to_the_next_instance() {
     let alive = saying("alive");
-    let dead = || named(&closed().to_string(), &format!("http://{}", closed()));
-    let gateway = gateway(&[dead(), dead(), at(&alive)], "");
+    let (_refusing, mut all) = dead(2);
+    all.push(at(&alive));
+    let gateway = gateway(&all, "");
     let body = "x".repeat(200_000);
     for _ in 0..3 {
         assert_eq!(gateway.send(&format!("POST /\n\n{body}")).status, 200);
@@ -121,8 +123,7 @@ fn a_body_that_was_not_sent_yet_goes_to_the_next_instance() {
 
 #[test]
 fn at_most_three_instances_are_tried() {
-    let dead = || named(&closed().to_string(), &format!("http://{}", closed()));
-    let all: Vec<String> = (0..5).map(|_| dead()).collect();
+    let (_refusing, all) = dead(5);
     let gateway = gateway(&all, "");
     gateway.send("GET /first").check_failure(502, "UPSTREAM_REFUSED");
     assert_eq!(gateway.log_of("/first")["attempts"], 3);
@@ -134,14 +135,14 @@ fn at_most_three_instances_are_tried() {
 
 #[test]
 fn all_dead_is_502_then_503_at_once_and_traffic_returns_when_one_is_back() {
-    let address = closed();
-    let gateway = gateway(&[named("only", &format!("http://{address}"))], "");
+    let gone = Refusing::start();
+    let gateway = gateway(&[named("only", &gone.uri())], "");
     gateway.send("GET /").check_failure(502, "UPSTREAM_REFUSED");
     gateway.send("GET /").check_failure(503, "NO_INSTANCE");
     gateway.check_metric("tollgate_service_instances{service=\"svc\",state=\"down\"}", "1");
     let shown = instance(&gateway, 0);
     assert_eq!(shown["why"], "ConnectRefused");
-    let back = Upstream::at(address, |_| Reply::ok("back"));
+    let back = Upstream::at(gone.release(), |_| Reply::ok("back"));
     wait_for_state(&gateway, 0, "up");
     assert_eq!(back.seen().len(), 0, "no request was the guinea pig");
     assert_eq!(answers(&gateway, 1), ["back"]);
@@ -296,7 +297,8 @@ fn a_reload_changes_instances_and_loses_nothing() {
 #[test]
 fn a_reload_keeps_what_is_known_about_instances_that_stay() {
     let alive = saying("alive");
-    let dead = named("dead", &format!("http://{}", closed()));
+    let refusing = Refusing::start();
+    let dead = named("dead", &refusing.uri());
     let gateway = Gateway::following(&file(&[dead.clone(), at(&alive)], ""));
     answers(&gateway, 2);
     assert_eq!(instance(&gateway, 0)["state"], "down");

@@ -10,7 +10,7 @@ use crate::http1::Connection;
 use crate::load::Load;
 use crate::poll::{soon, until};
 use crate::process::Process;
-use crate::upstream::{Upstream, unused_address};
+use crate::upstream::{Upstream, refusing};
 use crate::{measured, play, turn};
 
 /// Waits for this many lines and reads them.
@@ -51,7 +51,7 @@ fn every_request_is_one_line() {
     let _turn = turn::beside_others();
     play(async {
         let upstream = Upstream::echoing_targets().await;
-        let gone = unused_address().await;
+        let (_socket, gone) = refusing();
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("access.log");
         let mut process = Process::start(&format!(

@@ -11,7 +11,7 @@ use crate::http1::Connection;
 use crate::load::{Load, Outcome};
 use crate::poll::{soon, until};
 use crate::process::Process;
-use crate::upstream::{Gate, Upstream, full_queue, unused_address};
+use crate::upstream::{Gate, Upstream, full_queue, refusing};
 use crate::{measured, now, play, turn};
 
 /// A gateway with one route, and its access log.
@@ -54,7 +54,8 @@ async fn check_fails(uri: &str, metadata: &str, status: u16, code: &str, error: 
 fn an_upstream_that_is_stopped_is_502() {
     let _turn = turn::beside_others();
     play(async {
-        let uri = format!("http://{}", unused_address().await);
+        let (_socket, address) = refusing();
+        let uri = format!("http://{address}");
         check_fails(&uri, "", 502, "UPSTREAM_REFUSED", "connection_refused").await;
     });
 }

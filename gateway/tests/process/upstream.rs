@@ -148,17 +148,24 @@ impl Gate {
     }
 }
 
-/// An address where nobody listens.
-pub(crate) async fn unused_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address")
+/// An address that refuses everybody. Nobody else gets the port as long as the socket lives.
+pub(crate) fn refusing() -> (socket2::Socket, SocketAddr) {
+    let socket = socket_of_its_own();
+    let address = socket.local_addr().expect("an address").as_socket().expect("an IP address");
+    (socket, address)
+}
+
+/// Bound, and not listening yet.
+fn socket_of_its_own() -> socket2::Socket {
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    socket
 }
 
 /// A listener whose queue is full: connecting to it waits for ever.
 pub(crate) async fn full_queue() -> (std::net::TcpListener, Vec<TcpStream>, SocketAddr) {
-    let socket =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let socket = socket_of_its_own();
     socket.listen(0).expect("a listener");
     let listener = std::net::TcpListener::from(socket);
     let address = listener.local_addr().expect("an address");

@@ -44,6 +44,8 @@ pub(crate) struct Order {
     /// How often money was taken.
     pub(crate) charges: usize,
     pub(crate) cancels: Vec<Value>,
+    /// Where the receipt is.
+    pub(crate) receipt: Option<String>,
 }
 
 /// A call as it came.
@@ -240,6 +242,7 @@ impl Order {
             "totalAmount": self.total, "balanceAmount": self.balance, "method": "카드",
             "approvedAt": (self.charges > 0).then_some("2026-11-01T09:00:00+09:00"),
             "lastTransactionKey": "last", "cancels": self.cancels,
+            "receipt": self.receipt.as_ref().map(|url| json!({ "url": url })),
             "card": { "issuerCode": "61", "number": "12345678****000*" },
         })
     }

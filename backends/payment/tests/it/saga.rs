@@ -402,6 +402,12 @@ fn a_26_y14_an_announcement_is_a_hint_only() {
     town.wait_for_result(CONFIRM, &order, CONFIRMED);
     let payment = town.payment(&process, &order);
     assert_eq!((&payment["status"], &payment["paymentKey"]), (&json!("DONE"), &json!(order.key)));
+
+    // What nobody decides by is kept up to date, too.
+    let receipt = "https://pg.example/2";
+    town.pg.edit(&order.id.to_string(), |order| order.receipt = Some(receipt.to_owned()));
+    assert_eq!(town.announce(&process, &event).status, 200);
+    wait_until("the receipt", || town.payment(&process, &order)["receipt"]["url"] == receipt);
 }
 
 /// Y09

@@ -69,6 +69,42 @@ fn a_02_a_confirmed_stay_is_cancelled_and_paid_back() {
     });
 }
 
+/// A-03 X-22: a hundred want one room.
+#[test]
+fn a_03_of_a_hundred_bookers_exactly_one_has_the_room() {
+    on_each(async |stage| {
+        for number in 0..3 {
+            let wish = stage.wish(number).await;
+            let mut bookers = JoinSet::new();
+            for member in 100..200 {
+                let (booker, wish) = (stage.booker.as_member(member), wish.clone());
+                bookers.spawn(async move {
+                    let key = format!("{number}-{member}");
+                    loop {
+                        let reply = booker.reserve(&wish, Some(&key)).await.unwrap();
+                        // Too busy for now: the same request again.
+                        let is_passing =
+                            reply.status == 503 || reply.code() == "RESERVATION_IN_PROGRESS";
+                        if !is_passing {
+                            return reply;
+                        }
+                    }
+                });
+            }
+            let replies = bookers.join_all().await;
+            let (made, refused): (Vec<_>, Vec<_>) =
+                replies.into_iter().partition(|reply| reply.status == 201);
+            assert_eq!(made.len(), 1, "{made:?}");
+            for reply in refused {
+                let told = (reply.status.as_u16(), reply.code());
+                assert_eq!(told, (409, "ROOM_NOT_AVAILABLE"), "{reply}");
+            }
+            let pending = made[0].pending().unwrap();
+            assert_eq!(stage.cms_status(&pending.reservation_id).await, "HELD");
+        }
+    });
+}
+
 ///
 #[test]
 fn a_25_another_amount_payment_or_member_is_refused() {

@@ -10,4 +10,5 @@ mod crashes;
 mod faults;
 mod messages;
 mod notices;
+mod order;
 mod stage;

@@ -6,7 +6,10 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan, Zoned};
+use messaging::broker::Record;
+use messaging::envelope::Envelope;
+use messaging::payload::Payload;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service::settings::Variables;
@@ -15,6 +18,7 @@ use trial::backing::Backing;
 use trial::booker::{Booker, Pending, Reply, Wish};
 use trial::platform::{Platform, Service};
 use trial::profile::SCALED;
+use uuid::Uuid;
 
 /// Longer than anything takes with the profile of trials on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -194,6 +198,29 @@ impl Stage {
     pub(crate) async fn pg_fault(&self, fault: Value) {
         let reply = self.platform.ask_pg(Method::POST, "/admin/faults", Some(fault)).await.unwrap();
         assert!(reply.status.is_success(), "{reply}");
+    }
+
+    /// Publishes a message about a reservation, as the service whose message it is.
+    pub(crate) async fn say<P: Payload>(&self, reservation_id: &str, payload: &P) {
+        let envelope = Envelope {
+            id: Uuid::now_v7(),
+            kind: payload.kind().to_owned(),
+            version: P::VERSION,
+            occurred_at: Timestamp::now(),
+            producer: P::TOPIC.producer().to_owned(),
+            correlation_id: reservation_id.to_owned(),
+            causation_id: None,
+            traceparent: None,
+            member_id: Some(42),
+            payload: serde_json::to_value(payload).unwrap(),
+        };
+        let record = Record {
+            topic: P::TOPIC.name().to_owned(),
+            key: Some(reservation_id.as_bytes().to_vec()),
+            headers: envelope.headers(),
+            body: serde_json::to_vec(&envelope).unwrap(),
+        };
+        self.platform.broker().await.unwrap().publish(vec![record]).await.unwrap();
     }
 
     /// A fault of one operation, once.

@@ -241,6 +241,11 @@ impl Refusing {
     pub(crate) fn uri(&self) -> String {
         format!("http://{}", self.address)
     }
+
+    /// The address, for somebody who listens there at once.
+    pub(crate) fn release(self) -> SocketAddr {
+        self.address
+    }
 }
 
 async fn accept(socket: TcpListener, log: Arc<Log>, handler: Arc<Handler>) {
