@@ -27,6 +27,14 @@ pub(crate) struct Payment {
     pub(crate) key: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) approved_at: Option<jiff::Timestamp>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Why the money was not taken.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 /// How far it has come.

@@ -56,6 +56,7 @@ impl Said {
             key: result.payment_key.clone(),
             method: result.method.clone(),
             approved_at: result.approved_at,
+            failure: None,
         })
     }
 
@@ -173,7 +174,9 @@ impl Saga {
             Ok(Some(Event::Seen(seen)))
         };
         let key = payment.and_then(|payment| payment.key.as_deref());
-        let known = Known { payment, key, ..Known::default() };
+        let refusal = payment.and_then(|payment| payment.failure.as_ref());
+        let refusal = refusal.map(|failure| (failure.code.as_str(), failure.message.as_str()));
+        let known = Known { payment, key, refusal, ..Known::default() };
         let change = Change { reservation_id, event: &event, found: None, known };
         let changed = self.change(change).await?;
         self.work.notify_one();

@@ -170,6 +170,28 @@ fn a_14_nothing_is_charged_after_the_deadline() {
     });
 }
 
+/// T14 X-16: the result cannot be told, and payment is asked for it; the booker learns as much.
+#[test]
+fn t14_a_refusal_is_learned_without_the_broker() {
+    on_each(async |stage| {
+        let away = json!({
+            "operation": "confirm", "kind": "status", "value": "503 AWAY", "times": 3
+        });
+        stage.pg_fault(away).await;
+        stage.pg_fault(Stage::once("confirm", "pg_code", "REJECT_CARD_PAYMENT")).await;
+        let pending = stage.approved(0).await;
+        // Half a second before the fourth.
+        stage.asked_for_money(3).await;
+        let outage = stage.platform.stop_broker().await.unwrap();
+        let reply = stage.wait_for(&pending.reservation_id, "FAILED", "NONE").await;
+        assert_eq!(reply.text("/failure/code"), "REJECT_CARD_PAYMENT", "{reply}");
+        assert!(!reply.text("/failure/message").is_empty(), "{reply}");
+        drop(outage);
+        stage.check_undone(&pending, "FAILED", "NONE").await;
+        assert_eq!(stage.money(&pending.reservation_id).await, (0, 0));
+    });
+}
+
 /// A-13 X-19 X-21: a cancel at any moment of an approval.
 #[test]
 fn a_13_once_a_cancel_was_accepted_nothing_is_confirmed() {

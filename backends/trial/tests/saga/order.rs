@@ -61,17 +61,6 @@ async fn ask_back(stage: &Stage, pending: &Pending) {
     stage.say(&pending.reservation_id, &command).await;
 }
 
-/// Waits until the payment gateway was asked for the money so many times.
-async fn asked_for_money(stage: &Stage, times: usize) {
-    eventually("the payment gateway is asked for the money", async || {
-        let calls = stage.platform.ask_pg(Method::GET, "/admin/calls", None).await.unwrap();
-        let calls = calls.body.as_array().unwrap_or_else(|| panic!("{calls}"));
-        let confirms = calls.iter().filter(|call| call["operation"] == "confirm").count();
-        (confirms >= times).then_some(())
-    })
-    .await;
-}
-
 /// what goes wrong with one message is tried again, handed over, and done in the end.
 #[test]
 fn x_15_one_message_in_trouble_is_never_put_aside() {
@@ -190,7 +179,7 @@ fn x_20_a_cancel_overtakes_its_confirm() {
 
         stage.pg_fault(Stage::once("confirm", "delay", "700ms")).await;
         stage.approve(&amid).await;
-        asked_for_money(stage, 1).await;
+        stage.asked_for_money(1).await;
         ask_back(stage, &amid).await;
         stage.check_undone(&amid, "CANCELLED", "DONE").await;
         assert_eq!(stage.money(&amid.reservation_id).await, (amid.amount, amid.amount));
@@ -208,9 +197,9 @@ fn x_32_partitions_move_while_money_is_taken() {
         for number in 0..8 {
             waiting.push(stage.approved(number).await);
         }
-        asked_for_money(stage, 1).await;
+        stage.asked_for_money(1).await;
         stage.platform.start_another(Service::Payment).unwrap();
-        asked_for_money(stage, 3).await;
+        stage.asked_for_money(3).await;
         stage.platform.kill(Service::Payment).unwrap();
         stage.platform.start_service(Service::Payment, &[]).unwrap();
         for pending in &waiting {
@@ -227,7 +216,7 @@ fn x_33_a_consumer_comes_back_from_the_dead() {
     on_each(async |stage| {
         stage.pg_fault(Stage::once("confirm", "delay_after", "700ms")).await;
         let pending = stage.approved(0).await;
-        asked_for_money(stage, 1).await;
+        stage.asked_for_money(1).await;
         stage.platform.signal(Service::Payment, "STOP").unwrap();
         stage.platform.start_another(Service::Payment).unwrap();
         stage.wait_for(&pending.reservation_id, "CONFIRMED", "NONE").await;

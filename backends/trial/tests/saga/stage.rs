@@ -180,6 +180,17 @@ impl Stage {
         self.order(id).await.map_or(0, |order| order["charges"].as_array().unwrap().len())
     }
 
+    /// Waits until the payment gateway was asked for money so many times.
+    pub(crate) async fn asked_for_money(&self, times: usize) {
+        eventually("the payment gateway is asked for the money", async || {
+            let calls = self.platform.ask_pg(Method::GET, "/admin/calls", None).await.unwrap();
+            let calls = calls.body.as_array().unwrap_or_else(|| panic!("{calls}"));
+            let confirms = calls.iter().filter(|call| call["operation"] == "confirm").count();
+            (confirms >= times).then_some(())
+        })
+        .await;
+    }
+
     /// The payment of an order, as payment knows it.
     pub(crate) async fn payment_status(&self, id: &str) -> String {
         let target = format!("/v1/payments/orders/{id}");
