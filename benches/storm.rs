@@ -83,16 +83,19 @@ struct Platform {
     gateway: Running,
     _member: Running,
     _backend: Running,
-    _folder: tempfile::TempDir,
+    _folders: [tempfile::TempDir; 2],
 }
 
 impl Platform {
     fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        // The gateway watches the folder of its file; the member service's writes are none of its
+        // business.
+        let data = tempfile::tempdir()?;
         let (backend, member, gateway) = (free_address()?, free_address()?, free_address()?);
         let arguments = [backend.to_string()];
         let running_backend = Running::start(&beside("backend")?, arguments, backend, "/")?;
-        let database = format!("sqlite://{}", folder.path().join("member.db").display());
+        let database = format!("sqlite://{}", data.path().join("member.db").display());
         let listen = member.to_string();
         let own = [
             ("LISTEN", listen.as_str()),
@@ -111,8 +114,12 @@ impl Platform {
         let secrets = [("TOKEN_KEYS", KEYS), ("GATEWAY_PROOF_KEYS", KEYS)];
         let program = beside("tollgate")?;
         let gateway = Running::start_with(&program, arguments, &secrets, gateway, "/ready")?;
-        let platform =
-            Self { gateway, _member: running_member, _backend: running_backend, _folder: folder };
+        let platform = Self {
+            gateway,
+            _member: running_member,
+            _backend: running_backend,
+            _folders: [folder, data],
+        };
         let answer = post(platform.gateway.address(), "/members", SIGN_UP)?;
         if !answer.starts_with("HTTP/1.1 201") {
             bail!("no member: {answer}");

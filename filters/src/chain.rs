@@ -1,6 +1,9 @@
 //! The filters of one route in the order they run.
 
+use std::slice;
+
 use pingora_http::ResponseHeader;
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 
 use crate::filter::AnyFilter;
@@ -62,6 +65,13 @@ impl Chain {
     /// The filters with their numbers, in the order of the way in.
     pub fn steps(&self) -> impl Iterator<Item = (i32, &dyn Filter)> {
         self.orders.iter().copied().zip(self.filters.iter().map(|filter| &**filter))
+    }
+
+    /// Begins to fetch the filters from memory ([`crate::RouteTable::fetch`]).
+    pub(crate) fn fetch(&self) {
+        // Their number would have to be waited for.
+        prefetch_index(slice::from_ref(&self.filters), 0);
+        prefetch_index(slice::from_ref(&self.orders), 0);
     }
 
     /// Gives every filter what it shares with those of other tables.

@@ -245,6 +245,7 @@ impl ProxyHttp for Gateway {
         head: &mut ResponseHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        context.fetch_route();
         let now = clock::now();
         if context.is_overdue(now) {
             if let Some(chosen) = &context.chosen {

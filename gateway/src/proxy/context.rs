@@ -53,8 +53,8 @@ pub struct Context {
     pub next: Option<Ended>,
     /// What is sent in the place of an upstream's answer.
     pub outgoing: Option<Box<Outgoing>>,
-    /// When the attempt that is going on began.
-    pub attempt_started: Option<Instant>,
+    /// When the upstream's own time for the head of its answer is over, if it has a limit.
+    pub attempt_ends: Option<Instant>,
     /// How many bytes of the body this attempt has sent.
     pub body_bytes: u64,
     /// Whether the client has less time than usual for the rest of its body.
@@ -130,7 +130,7 @@ impl Context {
             choices: Choices::none(),
             next: None,
             outgoing: None,
-            attempt_started: None,
+            attempt_ends: None,
             body_bytes: 0,
             is_upload_bounded: false,
             attempts: 0,
@@ -246,12 +246,20 @@ impl Context {
         if self.arrival.is_stream {
             return None;
         }
-        Some(self.attempt_started? + self.plan()?.response_timeout?.duration())
+        self.attempt_ends
+    }
+
+    /// Notes that an attempt has begun, unless it has long: then the upstream has another address.
+    pub(super) fn attempt_begins(&mut self, now: Instant) {
+        if self.attempt_ends.is_none() {
+            let limit = self.plan().and_then(|plan| plan.response_timeout);
+            self.attempt_ends = limit.map(|limit| now + limit.duration());
+        }
     }
 
     /// Forgets the attempt before: another one begins.
     pub(super) fn begin_attempt(&mut self) {
-        self.attempt_started = None;
+        self.attempt_ends = None;
         self.upstream_ended = None;
         self.began_at = None;
         self.refused = 0;
@@ -296,8 +304,19 @@ impl Context {
         }
     }
 
+    /// Begins to fetch what the way back needs of the route: other requests have been served since
+    /// the way in.
+    pub fn fetch_route(&self) {
+        if let Some((snapshot, position)) = self.snapshot.as_ref().zip(self.position) {
+            snapshot.table.fetch(position);
+        }
+    }
+
     /// Notes that the client's answer begins.
     pub fn committed(&mut self, status: u16) {
+        if let Some(plan) = self.plan() {
+            plan.timer.fetch();
+        }
         self.status = status;
         self.head_ready = Some(clock::now());
     }

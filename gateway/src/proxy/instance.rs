@@ -26,7 +26,7 @@ pub(super) fn peer(session: &Session, context: &mut Context) -> Result<Box<HttpP
             budget.first_attempt(now);
         }
     }
-    context.attempt_started.get_or_insert(now);
+    context.attempt_begins(now);
     let is_upgrade = session.is_upgrade_req();
     loop {
         let silence = context.silence(now);

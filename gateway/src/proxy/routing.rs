@@ -220,6 +220,7 @@ fn choose<'s>(
     incoming.choices = &context.choices;
     context.position = None;
     let position = snapshot.table.find(&incoming)?.ok_or(Failure::RouteNotFound)?;
+    snapshot.table.fetch(position);
     let Row { route, .. } = snapshot.table.row(position).ok_or(Failure::RouteNotFound)?;
     context.position = Some(position);
     context.state.variables = route.predicates.capture(&incoming)?;
