@@ -4,7 +4,6 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -19,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::correlation;
 use crate::metrics::Metrics;
@@ -140,10 +140,7 @@ fn finish(mut response: Response, asked: &Asked, clock: &Clock) -> Response {
 }
 
 fn log(problem: &Problem) {
-    let cause = problem.cause.as_deref().map(|cause| {
-        let chain = iter::successors(cause.source(), |error| (*error).source());
-        chain.fold(cause.to_string(), |text, error| format!("{text}: {error}"))
-    });
+    let cause = problem.cause.as_deref().map(|cause| with_causes(cause.to_string(), cause));
     match problem.status.as_u16() {
         503 | 504 => tracing::warn!(code = &*problem.code, cause, "not served"),
         500.. => tracing::error!(code = &*problem.code, cause, "not served"),

@@ -11,6 +11,7 @@
 //! | [`query`]      | query parameters, checked together so all faults are told at once   |
 //! | [`hands`]      | what a worker does: a few things at once, none twice at the same time |
 //! | [`body`]       | JSON request bodies                                                 |
+//! | [`causes`]     | errors with what is behind them                                     |
 //! | [`check`]      | the members of a body, checked together                             |
 //! | [`code`]       | values that are written as one of a few codes                       |
 //! | [`keys`]       | shared secrets, read again when they change                         |
@@ -33,6 +34,7 @@
 
 pub mod app;
 pub mod body;
+pub mod causes;
 pub mod check;
 pub mod clock;
 pub mod code;

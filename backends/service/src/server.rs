@@ -6,7 +6,6 @@
 use std::error::Error;
 use std::future::{Future, pending};
 use std::io::{self, Write};
-use std::iter;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::pin::{Pin, pin};
@@ -30,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::causes::with_causes;
 use crate::database::DatabaseError;
 use crate::faults::HangUp;
 use crate::settings::{Invalid, Variables};
@@ -92,8 +92,7 @@ where
         },
     );
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let causes = iter::successors(error.source(), |error| (*error).source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let text = with_causes(error.to_string(), &error);
     // Nothing is left to do if even standard error is gone.
     drop(writeln!(io::stderr(), "{name}: {text}"));
     ExitCode::from(2)

@@ -108,6 +108,12 @@ impl Reply {
         self.body.get("code").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether somebody was too slow, as may be on a busy machine: a customer sends the same request
+    /// again.
+    pub fn is_passing(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE || self.code() == "RESERVATION_IN_PROGRESS"
+    }
+
     /// A text of the payload.
     pub fn text(&self, pointer: &str) -> &str {
         self.payload().pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use service::causes::with_causes;
 use service::code::Code;
 use service::correlation::{trace_id_of, traced};
 use service::timing::delay;
@@ -375,8 +375,7 @@ fn code_of(unreadable: &Unreadable) -> &'static str {
 
 /// An error with its causes.
 fn told(error: &(dyn Error + 'static)) -> String {
-    let causes = iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    with_causes(error.to_string(), error)
 }
 
 /// A handler has panicked.

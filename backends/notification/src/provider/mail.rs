@@ -1,12 +1,12 @@
 //! E-mail by SMTP (RFC 5321).
 
 use std::error::Error;
-use std::iter;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use service::causes::with_causes;
 
 use super::{Letter, Undelivered};
 
@@ -62,8 +62,7 @@ impl Mail {
 /// Only what a mail server says of the address or the mailbox (RFC 3463: 5.1 and 5.2) is for good. A
 /// plain 550 may be about the sender, and then about every message.
 fn undelivered(error: &smtp::Error) -> Undelivered {
-    let causes = iter::successors(error.source(), |cause| (*cause).source());
-    let text = causes.fold(format!("mail: {error}"), |text, cause| format!("{text}: {cause}"));
+    let text = with_causes(format!("mail: {error}"), error);
     if error.status().is_none() {
         return Undelivered::Unknown(text);
     }

@@ -1,11 +1,9 @@
 //! Text messages by a provider's HTTP endpoint.
 
-use std::error::Error;
-use std::iter;
-
 use axum::http::StatusCode;
 use reqwest::Client;
 use serde_json::json;
+use service::causes::with_causes;
 use service::tls::{self, TlsError};
 
 use super::{Letter, Undelivered};
@@ -78,8 +76,7 @@ fn refused(status: StatusCode) -> Undelivered {
 }
 
 fn lost(error: &reqwest::Error) -> Undelivered {
-    let causes = iter::successors(error.source(), |cause| (*cause).source());
-    let text = causes.fold("text message".to_owned(), |text, cause| format!("{text}: {cause}"));
+    let text = with_causes("text message".to_owned(), error);
     // Nothing was sent before there was a connection.
     if error.is_connect() { Undelivered::Later(text) } else { Undelivered::Unknown(text) }
 }
